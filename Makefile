@@ -1,0 +1,95 @@
+# Every command of the project. `make` alone lists them.
+# `make run` and `make test` each work as the first command in a fresh clone: they need Python 3.11 or newer, make and git.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# What mypy reads; the last two are optional folders.
+TYPED := src tests $(wildcard bench examples)
+
+# Extra arguments for pytest, e.g. `make test ARGS="-x tests/unit"`.
+ARGS ?=
+
+# Keeps what is locked unless asked otherwise: `make lock ARGS=--upgrade`. Without the header, the index and the links, the
+# files hold no address and no path.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml $(ARGS)
+
+# Prints the first Python that is new enough and can make a virtual environment; says what is missing otherwise.
+# Each candidate is asked for its version, because a name on PATH may be a shim without an interpreter behind it.
+define FIND_PYTHON
+found=; bare=; \
+for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	if "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then found=$$python; break; fi; \
+	bare=$${bare:-$$python}; \
+done; \
+if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	echo "make: $$bare lacks the venv module or pip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+elif [ -z "$$found" ]; then \
+	echo "make: Python 3.11 or newer was not found. Install it, or name it: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
+	exit 1; \
+fi
+endef
+
+.PHONY: help
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: $(INSTALLED) ## Start the service for development, with the demo page
+	@$(BIN)/sanctum serve --dev
+
+.PHONY: test
+test: $(INSTALLED) ## Run the tests (all but those marked soak or chaos)
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: $(INSTALLED) ## Run exactly what CI runs: lint, format, types, layers, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports --no-logo
+	@$(MAKE) test
+
+.PHONY: fmt
+fmt: $(INSTALLED) ## Format the code and apply the safe fixes of the linter
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(INSTALLED) ## Run the benchmarks
+	$(BIN)/python -m bench
+
+.PHONY: chaos
+chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
+	$(BIN)/pytest -m chaos $(ARGS)
+
+.PHONY: lock
+lock: $(INSTALLED) ## Write the locked requirements again after a change of dependencies
+	$(LOCK) --extra dev --output-file requirements.txt
+	$(LOCK) --constraints requirements.txt --output-file requirements-runtime.txt
+	@if grep -n '://' requirements.txt requirements-runtime.txt; then echo 'make: an address got into a lock file' >&2; exit 1; fi
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and what tests and builds leave behind
+	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov test-results
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests $(wildcard bench examples) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The project itself has no hash, so it goes in after the locked packages and brings none of its own.
+# `-qq` leaves errors only: pip warns about every package whose index names a location it ignores.
+$(INSTALLED): requirements.txt pyproject.toml
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		$(FIND_PYTHON); \
+		echo "Setting up $(VENV) with $$($$found --version); this takes about half a minute."; \
+		"$$found" -m venv --clear $(VENV) || { echo "make: $$found could not make a virtual environment in $(VENV)" >&2; exit 1; }; \
+	fi
+	@$(BIN)/python -m pip install -qq --no-input --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -qq --no-input --no-deps --no-build-isolation -e .
+	@touch $@
