@@ -1,0 +1,213 @@
+"""The frames of ``sanctum.v1``: JSON text, one object per WebSocket message, named by ``op`` (docs/protocol.md).
+
+Client frames refuse unknown fields; clients in turn ignore fields, ops and event types that they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from sanctum_messaging.protocol.resources import (
+    ConversationData,
+    MessageData,
+    MessageResult,
+    ParticipantData,
+    Problem,
+    ReadResult,
+)
+from sanctum_messaging.protocol.scalars import (
+    BodyText,
+    ClientMessageIdText,
+    CursorText,
+    IdText,
+    SeqNumber,
+    TypeText,
+)
+
+SUBPROTOCOL = "sanctum.v1"
+
+FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
+ShortText = Annotated[str, Meta(max_length=64)]
+TokenText = Annotated[str, Meta(max_length=8192)]
+
+
+class ClientFrame(Struct, tag_field="op", rename="camel", frozen=True, forbid_unknown_fields=True):
+    """The root of what a client says. With an ``id``, ``ok`` or ``error`` follows; without, only errors do."""
+
+
+class ClientInfo(Struct, rename="camel", frozen=True, forbid_unknown_fields=True):
+    """The client's own name and version, for the operator."""
+
+    name: ShortText
+    version: ShortText = ""
+
+
+class Hello(ClientFrame, tag="hello"):
+    """The first frame: who, and from where to go on."""
+
+    id: FrameId | None = None
+    token: TokenText | None = None
+    cursor: CursorText | None = None
+    resume_token: Annotated[str, Meta(max_length=256)] | None = None
+    client: ClientInfo | None = None
+
+
+class Send(ClientFrame, tag="send"):
+    """Send a message; the same as ``POST /v1/messages``."""
+
+    id: FrameId
+    conversation_id: IdText
+    client_message_id: ClientMessageIdText
+    body: BodyText
+    type: TypeText = "text"
+    metadata: Raw = Raw(b"{}")
+    reply_to: IdText | None = None
+
+
+class Read(ClientFrame, tag="read"):
+    """Move one's read marker; the same as ``POST …/read``."""
+
+    conversation_id: IdText
+    seq: SeqNumber
+    id: FrameId | None = None
+
+
+class Typing(ClientFrame, tag="typing"):
+    """Say that one types, or stopped."""
+
+    conversation_id: IdText
+    on: bool
+    id: FrameId | None = None
+
+
+class Ack(ClientFrame, tag="ack"):
+    """Everything up to this cursor was handled."""
+
+    cursor: CursorText
+    id: FrameId | None = None
+
+
+class Auth(ClientFrame, tag="auth"):
+    """Refresh the access token."""
+
+    token: TokenText
+    id: FrameId | None = None
+
+
+class Ping(ClientFrame, tag="ping"):
+    """Ask for a ``pong``."""
+
+    id: FrameId | None = None
+
+
+class Pong(ClientFrame, tag="pong"):
+    """Answer a ``ping``; never answered."""
+
+    id: FrameId | None = None
+
+
+class Bye(ClientFrame, tag="bye"):
+    """Leave for good: the resume state is dropped and the socket closed with 1000."""
+
+    id: FrameId | None = None
+
+
+AnyClientFrame = Hello | Send | Read | Typing | Ack | Auth | Ping | Pong | Bye
+
+
+class ServerFrame(Struct, tag_field="op", rename="camel", frozen=True):
+    """The root of what the server says. Every ``cursor`` means: all up to it was sent before this frame."""
+
+
+class Limits(Struct, rename="camel", frozen=True):
+    """What the server takes: bytes per frame, characters per body, sends in flight."""
+
+    frame_bytes: int
+    body_characters: int
+    sends_in_flight: int
+
+
+class Welcome(ServerFrame, tag="welcome"):
+    """The answer to ``hello``; the stream goes on right after ``cursor``."""
+
+    session_id: str
+    resume_token: str
+    resumed: bool
+    cursor: str
+    user: str
+    heartbeat_ms: int
+    limits: Limits
+    server_time: str
+
+
+class EventFrame(ServerFrame, tag="event"):
+    """One durable fact; the same bytes live, replayed and in ``GET /v1/sync``."""
+
+    cursor: str
+    conversation_id: str
+    seq: int
+    type: str
+    actor_id: str
+    at: str
+    data: MessageData | ParticipantData | ConversationData | Raw
+
+
+class Live(ServerFrame, tag="live"):
+    """The replay is complete; exactly once per connection."""
+
+    cursor: str
+
+
+class Ok(ServerFrame, tag="ok"):
+    """A frame with an ``id`` was done; ``result`` is the HTTP body of the same call."""
+
+    id: str
+    result: MessageResult | ReadResult | Raw
+    replayed: Literal[True] | UnsetType = UNSET
+
+
+class Error(ServerFrame, tag="error"):
+    """A frame was refused; the connection lives on."""
+
+    problem: Problem
+    id: str | UnsetType = UNSET
+
+
+class SignalFrame(ServerFrame, tag="signal"):
+    """Typing, or a read marker as it moves; never durable."""
+
+    type: Literal["typing", "read"]
+    conversation_id: str
+    user_id: str
+    on: bool | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
+
+
+class Resync(ServerFrame, tag="resync"):
+    """The client's picture cannot be mended from the log: read the lists again, then go on from ``cursor``."""
+
+    reason: Literal["too_old", "diverged"]
+    cursor: str
+
+
+class ServerPing(ServerFrame, tag="ping"):
+    """A heartbeat; any client frame answers it."""
+
+    cursor: str
+
+
+class ServerPong(ServerFrame, tag="pong"):
+    """The answer to the client's ``ping``."""
+
+    cursor: str
+
+
+class Drain(ServerFrame, tag="drain"):
+    """The instance is stopping; open a new socket after ``reconnectInMs``."""
+
+    reconnect_in_ms: int
+
+
+AnyServerFrame = Welcome | EventFrame | Live | Ok | Error | SignalFrame | Resync | ServerPing | ServerPong | Drain

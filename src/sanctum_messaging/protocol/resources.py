@@ -1,0 +1,127 @@
+"""The nouns as they go over the wire, in answers, in events and in problems (docs/protocol.md, "Resources")."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+Metadata = Annotated[Raw, Meta(description="A JSON object of at most 4 KiB and depth 8, returned byte for byte.")]
+
+
+class Resource(Struct, rename="camel", frozen=True):
+    """The root of everything the server says."""
+
+
+class FieldProblem(Resource):
+    """One field at fault: its path, such as ``participants[0].role``, and a code."""
+
+    field: str
+    code: str
+
+
+class Problem(Resource):
+    """A refusal (RFC 9457). ``retryAfterMs`` says how long to wait, ``version`` the present one after a stale If-Match."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    retryable: bool
+    retry_after_ms: int | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    cursor: str | UnsetType = UNSET
+    errors: list[FieldProblem] | UnsetType = UNSET
+
+
+class MessageResource(Resource):
+    """A message; a deleted one has no body and no metadata."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    sender_id: str
+    device_id: str
+    client_message_id: str
+    type: str
+    body: str | None
+    metadata: Metadata | None
+    reply_to: str | None
+    created_at: str
+    edited_at: str | None
+    deleted_at: str | None
+    version: int
+
+
+class ParticipantResource(Resource):
+    """A user in a conversation; the last three are shown to himself alone."""
+
+    user_id: str
+    role: Literal["observer", "member", "admin", "owner"]
+    joined_at: str
+    left_at: str | None
+    muted: bool | UnsetType = UNSET
+    hidden: bool | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+
+
+class ConversationResource(Resource):
+    """A conversation; an event whose seq is not above ``lastSeq`` is already in it."""
+
+    id: str
+    kind: Literal["group", "direct"]
+    title: str | None
+    metadata: Metadata
+    history_visibility: Literal["all", "joined"]
+    created_by: str
+    created_at: str
+    version: int
+    last_seq: int
+
+
+class ConversationItem(ConversationResource):
+    """A line of one's list of conversations."""
+
+    role: Literal["observer", "member", "admin", "owner"]
+    read_seq: int
+    unread_count: int
+    last_message: MessageResource | None
+    muted: bool
+    hidden: bool
+    pinned: bool
+
+
+class MessageResult(Resource):
+    """The answer to a send."""
+
+    message: MessageResource
+
+
+class ReadResult(Resource):
+    """The answer to a moved read marker; an ``unreadCount`` of 1000 means "or more"."""
+
+    read_seq: int
+    unread_count: int
+
+
+class MessageData(Resource):
+    """What a ``message.*`` event carries."""
+
+    message: MessageResource
+
+
+class ParticipantData(Resource):
+    """What a ``participant.*`` event carries; the conversation when added, the reason when removed."""
+
+    participant: ParticipantResource
+    conversation: ConversationResource | UnsetType = UNSET
+    reason: Literal["removed", "left"] | UnsetType = UNSET
+
+
+class ConversationData(Resource):
+    """What a ``conversation.*`` event carries; the participants when created."""
+
+    conversation: ConversationResource
+    participants: list[ParticipantResource] | UnsetType = UNSET
