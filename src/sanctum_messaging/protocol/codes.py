@@ -56,6 +56,28 @@ PROBLEMS: dict[str, ProblemKind] = {
 """Every problem code, with what it means over HTTP and in an ``error`` frame."""
 
 
+FIELD_CODES: dict[str, str] = {
+    "missing": "The field is needed.",
+    "unknown": "There is no such field here.",
+    "duplicate": "It was given more than once.",
+    "type": "It is of another JSON type.",
+    "too_short": "It has fewer characters or items than it must have.",
+    "too_long": "It has more characters, bytes or items than it may have.",
+    "too_small": "The number is below the least one.",
+    "too_large": "The number is above the greatest one.",
+    "too_deep": "Objects and arrays are nested in more levels than they may be.",
+    "pattern": "It holds a character that is not allowed here.",
+    "not_allowed": "It is none of the values allowed here.",
+    "malformed": "It is not of the form that it should have.",
+    "nul": "It holds U+0000.",
+    "lone_surrogate": "It holds half of a surrogate pair.",
+    "oneself": "The caller is in it already and is not named.",
+    "unexpected": "It does not go together with another field.",
+    "not_visible": "It names nothing that the caller may see.",
+}
+"""What is wrong with one field: the codes in a problem's ``errors``."""
+
+
 class CloseCode(IntEnum):
     """Why the server closed a socket. After 4000-4499 the client reconnects; after 4500-4999 it doesn't."""
 

@@ -40,3 +40,7 @@ TypeText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z][a-z
 TitleText = Annotated[str, Meta(max_length=MAX_TITLE_CHARACTERS, pattern=r"^[^\u0000]*$")]
 CursorText = Annotated[str, Meta(max_length=64, description="A stream cursor, opaque to the client.")]
 SeqNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+PageCursorText = Annotated[
+    str,
+    Meta(min_length=1, max_length=512, description="A page's `nextCursor`, opaque to the client."),
+]
