@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.errors import ConflictError, ForbiddenError
+from sanctum_messaging.domain.errors import ConflictError, ForbiddenError, InvalidError
 from sanctum_messaging.domain.model import ConversationKind, Role
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_PARTICIPANTS = 10_000
 """Participants of one conversation; a list of them is still read in one go by a client."""
+SYSTEM_TYPE = "system"
+"""The type of the messages that a product sends in its own name."""
 MAX_TYPING_PARTICIPANTS = 200
 """Above this, typing would cost more to deliver than it tells."""
 MAX_READ_SIGNAL_PARTICIPANTS = 50
@@ -25,6 +27,29 @@ def check_sends(role: Role, *, any_rank: bool) -> None:
     """Refuse a send by an observer."""
     if role is Role.OBSERVER and not any_rank:
         raise ForbiddenError("An observer does not send.")
+
+
+def check_sends_type(actor: Actor, message_type: str) -> None:
+    """Refuse a system message by anyone but a service."""
+    if message_type == SYSTEM_TYPE and not actor.service:
+        raise ForbiddenError("Only a service sends system messages.")
+
+
+def check_leaves(actor: Actor, role: Role) -> None:
+    """Refuse that an observer, who was put there to look on, leaves by himself."""
+    if not actor.service and role is Role.OBSERVER:
+        raise ForbiddenError("An observer does not leave; an admin removes him.")
+
+
+def check_direct_form(kind: ConversationKind, roles: tuple[Role, ...]) -> None:
+    """Refuse a direct conversation with anything but one other user, as a member."""
+    if kind is not ConversationKind.DIRECT:
+        return
+    if len(roles) != 1:
+        code = "too_long" if roles else "too_short"
+        raise InvalidError.of_field("participants", code, "A direct conversation is with exactly one other user.")
+    if roles[0] is not Role.MEMBER:
+        raise InvalidError.of_field("participants[0].role", "not_allowed", "Both are members of a direct conversation.")
 
 
 def check_administers(actor: Actor, role: Role) -> None:

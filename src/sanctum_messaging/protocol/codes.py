@@ -73,7 +73,7 @@ FIELD_CODES: dict[str, str] = {
     "lone_surrogate": "It holds half of a surrogate pair.",
     "oneself": "The caller is in it already and is not named.",
     "unexpected": "It does not go together with another field.",
-    "not_visible": "It names nothing that the caller may see.",
+    "not_found": "It names nothing that the caller may see.",
 }
 """What is wrong with one field: the codes in a problem's ``errors``."""
 
