@@ -114,7 +114,9 @@ class CursorLostError(SanctumError):
 
     def __init__(self, reason: str, cursor: Cursor) -> None:
         """Reason is ``too_old`` or ``diverged``."""
-        super().__init__("Read the conversations again, then go on from the cursor given here.", code=f"cursor_{reason}")
+        super().__init__(
+            "Read the conversations again, then go on from the cursor given here.", code=f"cursor_{reason}"
+        )
         self.reason = reason
         self.cursor = cursor
 

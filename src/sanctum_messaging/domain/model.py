@@ -1,6 +1,6 @@
 """Actors, conversations, participants and messages, as every layer speaks of them.
 
-Times are milliseconds since the Unix epoch (UTC); ``metadata`` is JSON text and is carried byte for byte as it was sent.
+Times are milliseconds since the Unix epoch (UTC); ``metadata`` is JSON text, carried byte for byte as it was sent.
 """
 
 from __future__ import annotations

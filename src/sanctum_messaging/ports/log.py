@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+# Adapters keep an Answer as JSON and look its types up at run time.
+from sanctum_messaging.domain.model import Conversation, Cursor, Participant
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sanctum_messaging.domain.events import Event, Memberships, NewEvent
     from sanctum_messaging.domain.model import (
-        Conversation,
         ConversationId,
-        Cursor,
         Message,
         MessageDraft,
         MessageId,
-        Participant,
         Position,
         TenantId,
         UserId,
@@ -190,9 +190,7 @@ class EventLog(Protocol):
         """
         ...
 
-    async def read_tenant_stream(
-        self, tenant: TenantId, *, after: Position, upto: Position, limit: int
-    ) -> StreamPage:
+    async def read_tenant_stream(self, tenant: TenantId, *, after: Position, upto: Position, limit: int) -> StreamPage:
         """Read all events of a tenant in the window (after, upto], at most ``limit``."""
         ...
 

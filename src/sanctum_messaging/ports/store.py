@@ -1,4 +1,4 @@
-"""The store: state tables and the log, in one database. SQLite is one, PostgreSQL another; one contract suite runs on both.
+"""The store: state tables and the log, in one database. One contract suite runs on every store.
 
 Every read that concerns a user checks in its own statement that he is a participant now; nothing else decides it.
 """
@@ -91,7 +91,7 @@ class Store(EventLog, Protocol):
         ...
 
     async def append_change(self, change: Change) -> ChangeOutcome:
-        """Compare the expected rows under the log lock, then write state, events and the idempotency row in one commit."""
+        """Compare the expected rows under the log lock, then write state, events and idempotency row in one commit."""
         ...
 
     async def move_read_markers(self, moves: Sequence[MoveMarker]) -> Sequence[ReadMarker | SanctumError]:
@@ -148,7 +148,7 @@ class Store(EventLog, Protocol):
     async def list_messages(
         self, tenant: TenantId, user: UserId, conversation_id: ConversationId, *, bounds: MessageBounds, limit: int
     ) -> tuple[Sequence[Message], bool] | None:
-        """List visible messages, ascending by seq, and tell whether more lie beyond in that direction; none for an outsider."""
+        """List visible messages, ascending by seq, and tell whether more lie beyond; none for an outsider."""
         ...
 
     async def find_message(self, tenant: TenantId, user: UserId, message_id: MessageId) -> VisibleMessage | None:

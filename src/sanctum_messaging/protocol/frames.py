@@ -44,7 +44,7 @@ class ClientInfo(Struct, rename="camel", frozen=True, forbid_unknown_fields=True
     version: ShortText = ""
 
 
-class Hello(ClientFrame, tag="hello"):
+class Hello(ClientFrame, frozen=True, tag="hello"):
     """The first frame: who, and from where to go on."""
 
     id: FrameId | None = None
@@ -54,7 +54,7 @@ class Hello(ClientFrame, tag="hello"):
     client: ClientInfo | None = None
 
 
-class Send(ClientFrame, tag="send"):
+class Send(ClientFrame, frozen=True, tag="send"):
     """Send a message; the same as ``POST /v1/messages``."""
 
     id: FrameId
@@ -66,7 +66,7 @@ class Send(ClientFrame, tag="send"):
     reply_to: IdText | None = None
 
 
-class Read(ClientFrame, tag="read"):
+class Read(ClientFrame, frozen=True, tag="read"):
     """Move one's read marker; the same as ``POST …/read``."""
 
     conversation_id: IdText
@@ -74,7 +74,7 @@ class Read(ClientFrame, tag="read"):
     id: FrameId | None = None
 
 
-class Typing(ClientFrame, tag="typing"):
+class Typing(ClientFrame, frozen=True, tag="typing"):
     """Say that one types, or stopped."""
 
     conversation_id: IdText
@@ -82,33 +82,33 @@ class Typing(ClientFrame, tag="typing"):
     id: FrameId | None = None
 
 
-class Ack(ClientFrame, tag="ack"):
+class Ack(ClientFrame, frozen=True, tag="ack"):
     """Everything up to this cursor was handled."""
 
     cursor: CursorText
     id: FrameId | None = None
 
 
-class Auth(ClientFrame, tag="auth"):
+class Auth(ClientFrame, frozen=True, tag="auth"):
     """Refresh the access token."""
 
     token: TokenText
     id: FrameId | None = None
 
 
-class Ping(ClientFrame, tag="ping"):
+class Ping(ClientFrame, frozen=True, tag="ping"):
     """Ask for a ``pong``."""
 
     id: FrameId | None = None
 
 
-class Pong(ClientFrame, tag="pong"):
+class Pong(ClientFrame, frozen=True, tag="pong"):
     """Answer a ``ping``; never answered."""
 
     id: FrameId | None = None
 
 
-class Bye(ClientFrame, tag="bye"):
+class Bye(ClientFrame, frozen=True, tag="bye"):
     """Leave for good: the resume state is dropped and the socket closed with 1000."""
 
     id: FrameId | None = None
@@ -129,7 +129,7 @@ class Limits(Struct, rename="camel", frozen=True):
     sends_in_flight: int
 
 
-class Welcome(ServerFrame, tag="welcome"):
+class Welcome(ServerFrame, frozen=True, tag="welcome"):
     """The answer to ``hello``; the stream goes on right after ``cursor``."""
 
     session_id: str
@@ -142,7 +142,7 @@ class Welcome(ServerFrame, tag="welcome"):
     server_time: str
 
 
-class EventFrame(ServerFrame, tag="event"):
+class EventFrame(ServerFrame, frozen=True, tag="event"):
     """One durable fact; the same bytes live, replayed and in ``GET /v1/sync``."""
 
     cursor: str
@@ -154,13 +154,13 @@ class EventFrame(ServerFrame, tag="event"):
     data: MessageData | ParticipantData | ConversationData | Raw
 
 
-class Live(ServerFrame, tag="live"):
+class Live(ServerFrame, frozen=True, tag="live"):
     """The replay is complete; exactly once per connection."""
 
     cursor: str
 
 
-class Ok(ServerFrame, tag="ok"):
+class Ok(ServerFrame, frozen=True, tag="ok"):
     """A frame with an ``id`` was done; ``result`` is the HTTP body of the same call."""
 
     id: str
@@ -168,14 +168,14 @@ class Ok(ServerFrame, tag="ok"):
     replayed: Literal[True] | UnsetType = UNSET
 
 
-class Error(ServerFrame, tag="error"):
+class Error(ServerFrame, frozen=True, tag="error"):
     """A frame was refused; the connection lives on."""
 
     problem: Problem
     id: str | UnsetType = UNSET
 
 
-class SignalFrame(ServerFrame, tag="signal"):
+class SignalFrame(ServerFrame, frozen=True, tag="signal"):
     """Typing, or a read marker as it moves; never durable."""
 
     type: Literal["typing", "read"]
@@ -185,26 +185,26 @@ class SignalFrame(ServerFrame, tag="signal"):
     seq: int | UnsetType = UNSET
 
 
-class Resync(ServerFrame, tag="resync"):
+class Resync(ServerFrame, frozen=True, tag="resync"):
     """The client's picture cannot be mended from the log: read the lists again, then go on from ``cursor``."""
 
     reason: Literal["too_old", "diverged"]
     cursor: str
 
 
-class ServerPing(ServerFrame, tag="ping"):
+class ServerPing(ServerFrame, frozen=True, tag="ping"):
     """A heartbeat; any client frame answers it."""
 
     cursor: str
 
 
-class ServerPong(ServerFrame, tag="pong"):
+class ServerPong(ServerFrame, frozen=True, tag="pong"):
     """The answer to the client's ``ping``."""
 
     cursor: str
 
 
-class Drain(ServerFrame, tag="drain"):
+class Drain(ServerFrame, frozen=True, tag="drain"):
     """The instance is stopping; open a new socket after ``reconnectInMs``."""
 
     reconnect_in_ms: int

@@ -13,15 +13,15 @@ class Resource(Struct, rename="camel", frozen=True):
     """The root of everything the server says."""
 
 
-class FieldProblem(Resource):
+class FieldProblem(Resource, frozen=True):
     """One field at fault: its path, such as ``participants[0].role``, and a code."""
 
     field: str
     code: str
 
 
-class Problem(Resource):
-    """A refusal (RFC 9457). ``retryAfterMs`` says how long to wait, ``version`` the present one after a stale If-Match."""
+class Problem(Resource, frozen=True):
+    """A refusal (RFC 9457). ``retryAfterMs``: how long to wait; ``version``: the present one after a stale If-Match."""
 
     type: str
     title: str
@@ -36,7 +36,7 @@ class Problem(Resource):
     errors: list[FieldProblem] | UnsetType = UNSET
 
 
-class MessageResource(Resource):
+class MessageResource(Resource, frozen=True):
     """A message; a deleted one has no body and no metadata."""
 
     id: str
@@ -55,7 +55,7 @@ class MessageResource(Resource):
     version: int
 
 
-class ParticipantResource(Resource):
+class ParticipantResource(Resource, frozen=True):
     """A user in a conversation; the last three are shown to himself alone."""
 
     user_id: str
@@ -67,7 +67,7 @@ class ParticipantResource(Resource):
     pinned: bool | UnsetType = UNSET
 
 
-class ConversationResource(Resource):
+class ConversationResource(Resource, frozen=True):
     """A conversation; an event whose seq is not above ``lastSeq`` is already in it."""
 
     id: str
@@ -81,7 +81,7 @@ class ConversationResource(Resource):
     last_seq: int
 
 
-class ConversationItem(ConversationResource):
+class ConversationItem(ConversationResource, frozen=True):
     """A line of one's list of conversations."""
 
     role: Literal["observer", "member", "admin", "owner"]
@@ -93,26 +93,26 @@ class ConversationItem(ConversationResource):
     pinned: bool
 
 
-class MessageResult(Resource):
+class MessageResult(Resource, frozen=True):
     """The answer to a send."""
 
     message: MessageResource
 
 
-class ReadResult(Resource):
+class ReadResult(Resource, frozen=True):
     """The answer to a moved read marker; an ``unreadCount`` of 1000 means "or more"."""
 
     read_seq: int
     unread_count: int
 
 
-class MessageData(Resource):
+class MessageData(Resource, frozen=True):
     """What a ``message.*`` event carries."""
 
     message: MessageResource
 
 
-class ParticipantData(Resource):
+class ParticipantData(Resource, frozen=True):
     """What a ``participant.*`` event carries; the conversation when added, the reason when removed."""
 
     participant: ParticipantResource
@@ -120,7 +120,7 @@ class ParticipantData(Resource):
     reason: Literal["removed", "left"] | UnsetType = UNSET
 
 
-class ConversationData(Resource):
+class ConversationData(Resource, frozen=True):
     """What a ``conversation.*`` event carries; the participants when created."""
 
     conversation: ConversationResource

@@ -1,6 +1,6 @@
-"""The scalar types of the wire with their bounds, written once for frames, requests and the OpenAPI document.
+r"""The scalar types of the wire with their bounds, written once for frames, requests and the OpenAPI document.
 
-Patterns are valid both in Python and in JSON Schema; ``$(?!\\n)`` is there because Python's ``$`` also matches before a
+Patterns are valid both in Python and in JSON Schema; ``$(?!\n)`` is there because Python's ``$`` also matches before a
 final line feed.
 """
 

@@ -1,0 +1,1 @@
+"""The embedded default: one SQLite file, written by one thread of one process."""

@@ -1,0 +1,57 @@
+"""Idempotency keys: kept for 24 hours, written in the append that they protect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sanctum_messaging.adapters.sqlite.database import encode, fetch_row
+from sanctum_messaging.domain.errors import InvalidError
+from sanctum_messaging.ports.log import Answer
+
+if TYPE_CHECKING:
+    import apsw
+
+    from sanctum_messaging.domain.model import Millis, TenantId
+    from sanctum_messaging.ports.log import Idempotency
+
+KEPT_MS = 24 * 60 * 60 * 1000
+"""A client that retries does so within hours; after a day a key may be used anew."""
+
+_FIND = """
+SELECT fingerprint, answer FROM idempotency WHERE tenant = ? AND user_id = ? AND key = ? AND created_at > ?
+"""
+_INSERT = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM idempotency WHERE created_at <= ?"
+
+
+def find_answer(connection: apsw.Connection, tenant: TenantId, idempotency: Idempotency, now: Millis) -> Answer | None:
+    """Find what the key was answered.
+
+    Raises:
+        InvalidError: ``idempotency_key_reused``.
+    """
+    row = fetch_row(connection, _FIND, (tenant, idempotency.user_id, idempotency.key, now - KEPT_MS))
+    if row is None:
+        return None
+    if row[0] != idempotency.fingerprint:
+        detail = "This Idempotency-Key was used for another request."
+        raise InvalidError(detail, code="idempotency_key_reused")
+    return msgspec.json.decode(row[1], type=Answer)
+
+
+def insert_answer(
+    connection: apsw.Connection, tenant: TenantId, idempotency: Idempotency, answer: Answer, *, now: Millis
+) -> None:
+    """Keep what the key is answered."""
+    connection.execute(
+        _INSERT,
+        (tenant, idempotency.user_id, idempotency.key, idempotency.fingerprint, encode(answer), now),
+    )
+
+
+def forget_answers(connection: apsw.Connection, now: Millis) -> int:
+    """Delete the keys past their time."""
+    connection.execute(_FORGET, (now - KEPT_MS,))
+    return connection.changes()

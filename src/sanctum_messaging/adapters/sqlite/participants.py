@@ -1,0 +1,87 @@
+"""Reading participants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, fetch_row
+from sanctum_messaging.adapters.sqlite.rows import (
+    CONVERSATION,
+    CONVERSATION_WIDTH,
+    PARTICIPANT,
+    PARTICIPANT_WIDTH,
+    conversation_of,
+    participant_of,
+)
+from sanctum_messaging.domain.model import Participation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    import apsw
+
+    from sanctum_messaging.domain.model import ConversationId, Participant, TenantId, UserId
+
+PARTICIPATION = f"""
+    {CONVERSATION}, {PARTICIPANT}, c.members_version,
+    (SELECT count(*) FROM participant q INDEXED BY participant_present
+     WHERE q.conversation_id = c.id AND q.left_at IS NULL),
+    (SELECT count(*) FROM participant q INDEXED BY participant_present
+     WHERE q.conversation_id = c.id AND q.left_at IS NULL AND q.role = 'owner')
+"""
+PRESENT = """
+FROM conversation c
+JOIN participant p ON p.conversation_id = c.id AND p.user_id = :user AND p.left_at IS NULL
+"""
+_FIND = f"""
+SELECT {PARTICIPATION} {PRESENT} WHERE c.id = :id AND c.tenant = :tenant AND c.deleted_at IS NULL
+"""
+_FIND_ROWS = f"""
+SELECT json_group_array(json_array({PARTICIPANT}))
+FROM json_each(:users) AS wanted
+JOIN participant p ON p.conversation_id = :id AND p.user_id = wanted.value
+"""
+_LIST = f"""
+SELECT json_group_array(json_array({PARTICIPANT})) FROM (
+    SELECT * FROM participant
+    WHERE conversation_id = :id AND left_at IS NULL AND user_id > :after
+    ORDER BY user_id LIMIT :limit
+) AS p
+"""
+
+
+def participation_of(row: Sequence[Any]) -> Participation:
+    """Read the columns of ``PARTICIPATION``."""
+    rest = row[CONVERSATION_WIDTH + PARTICIPANT_WIDTH :]
+    return Participation(
+        conversation=conversation_of(row),
+        participant=participant_of(row[CONVERSATION_WIDTH:]),
+        members_version=rest[0],
+        present=rest[1],
+        owners=rest[2],
+    )
+
+
+def find_participation(
+    connection: apsw.Connection, tenant: TenantId, user: UserId, conversation_id: ConversationId
+) -> Participation | None:
+    """Find the conversation with the user's open place in it."""
+    row = fetch_row(connection, _FIND, {"tenant": tenant, "user": user, "id": conversation_id})
+    return None if row is None else participation_of(row)
+
+
+def find_participants(
+    connection: apsw.Connection, conversation_id: ConversationId, users: Sequence[UserId]
+) -> Mapping[UserId, Participant]:
+    """Find these users' rows, present or gone."""
+    rows = fetch_json(connection, _FIND_ROWS, {"id": conversation_id, "users": encode(list(users))})
+    return {each.user_id: each for each in map(participant_of, rows)}
+
+
+def list_participants(
+    connection: apsw.Connection, conversation_id: ConversationId, *, after: UserId | None, limit: int
+) -> Sequence[Participant]:
+    """List those present, by user id; the caller has checked that he may see them."""
+    names = {"id": conversation_id, "after": after or "", "limit": limit}
+    return [participant_of(row) for row in fetch_json(connection, _LIST, names)]

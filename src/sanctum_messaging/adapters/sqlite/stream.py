@@ -1,0 +1,133 @@
+"""Reading the log: a user's stream, a tenant's, and the whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
+from sanctum_messaging.adapters.sqlite.head import read_floor_row, read_head
+from sanctum_messaging.adapters.sqlite.rows import EVENT, MESSAGE, event_of
+from sanctum_messaging.domain.events import Event, Interval, Memberships
+from sanctum_messaging.domain.model import ConversationId, Cursor, Position, Seq
+from sanctum_messaging.ports.log import StreamPage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import apsw
+
+    from sanctum_messaging.domain.model import TenantId, UserId
+    from sanctum_messaging.ports.log import CursorState
+
+# Each row: hidden, joined_only, then the event and its message. CROSS JOIN keeps the planner from starting anywhere but
+# at the user's memberships; the log is entered through event_by_position only.
+_STREAM = f"""
+SELECT json_group_array(json_array(
+    coalesce(e.audience, :user) <> :user
+        OR c.visibility = 'joined' AND e.kind IN ('message.updated', 'message.deleted') AND NOT EXISTS (
+            SELECT 1 FROM membership j
+            WHERE j.tenant = :tenant AND j.user_id = :user AND j.conversation_id = e.conversation_id
+            AND m.seq BETWEEN j.first_seq AND coalesce(j.last_seq, m.seq)),
+    c.visibility = 'joined',
+    {EVENT}, {MESSAGE}))
+FROM (
+    SELECT shown.position FROM (
+        SELECT e.position
+        FROM participant p INDEXED BY participant_of_user
+        CROSS JOIN membership i
+            ON i.tenant = p.tenant AND i.user_id = p.user_id AND i.conversation_id = p.conversation_id
+        CROSS JOIN event e INDEXED BY event_by_position
+            ON e.conversation_id = p.conversation_id
+            AND e.position > max(:after, i.first_position - 1)
+            AND e.position <= min(:upto, coalesce(i.last_position, :upto))
+        WHERE p.tenant = :tenant AND p.user_id = :user AND p.left_at IS NULL
+        UNION ALL
+        SELECT g.left_position
+        FROM participant g INDEXED BY participant_gone
+        WHERE g.tenant = :tenant AND g.user_id = :user AND g.left_at IS NOT NULL
+            AND g.left_position > :after AND g.left_position <= :upto
+    ) AS shown
+    ORDER BY shown.position LIMIT :limit
+) AS page
+CROSS JOIN event e ON e.position = page.position
+CROSS JOIN conversation c ON c.id = e.conversation_id
+LEFT JOIN message m ON m.id = e.message_id
+"""
+_LOG = f"""
+SELECT json_group_array(json_array(:hide_others AND e.tenant <> :tenant, c.visibility = 'joined', {EVENT}, {MESSAGE}))
+FROM (SELECT position FROM event WHERE position > :after AND position <= :upto ORDER BY position LIMIT :limit) AS page
+CROSS JOIN event e ON e.position = page.position
+CROSS JOIN conversation c ON c.id = e.conversation_id
+LEFT JOIN message m ON m.id = e.message_id
+"""
+_MEMBERSHIPS = """
+SELECT json_array(
+    json((SELECT json_array(position, tag) FROM event ORDER BY position DESC LIMIT 1)),
+    json((SELECT json_group_array(json_array(p.conversation_id, i.first_seq, i.last_seq))
+     FROM participant p INDEXED BY participant_of_user
+     CROSS JOIN membership i
+        ON i.tenant = p.tenant AND i.user_id = p.user_id AND i.conversation_id = p.conversation_id
+     WHERE p.tenant = :tenant AND p.user_id = :user AND p.left_at IS NULL)))
+"""
+_TAG = "SELECT tag FROM event WHERE position = ?"
+_END = 2**63 - 1
+
+
+def check_cursor(connection: apsw.Connection, cursor: Cursor) -> CursorState:
+    """Compare a client's cursor with the log."""
+    floor = read_floor_row(connection)
+    if cursor.position < floor[0]:
+        return "too_old"
+    tag = floor[1] if cursor.position == floor[0] else connection.execute(_TAG, (cursor.position,)).get
+    return "ok" if tag == cursor.tag else "diverged"
+
+
+def read_memberships(connection: apsw.Connection, tenant: TenantId, user: UserId) -> Memberships:
+    """Read in one statement what the user is in and where the log ends."""
+    head, rows = fetch_json(connection, _MEMBERSHIPS, {"tenant": tenant, "user": user})
+    conversations: dict[ConversationId, tuple[Interval, ...]] = {}
+    for conversation_id, first, last in rows:
+        interval = Interval(Seq(first), None if last is None else Seq(last))
+        conversations[conversation_id] = (*conversations.get(conversation_id, ()), interval)
+    return Memberships(read_head(connection) if head is None else Cursor(Position(head[0]), head[1]), conversations)
+
+
+def read_stream(
+    connection: apsw.Connection, tenant: TenantId, user: UserId, *, after: Position, upto: Position, limit: int
+) -> StreamPage:
+    """Read what the user's stream shows in the window."""
+    names = {"tenant": tenant, "user": user, "after": after, "upto": upto, "limit": limit}
+    return _page_of(connection, fetch_json(connection, _STREAM, names), upto, limit)
+
+
+def read_tenant_stream(
+    connection: apsw.Connection, tenant: TenantId, *, after: Position, upto: Position, limit: int
+) -> StreamPage:
+    """Read all events of the tenant in the window."""
+    names = {"tenant": tenant, "hide_others": 1, "after": after, "upto": upto, "limit": limit}
+    return _page_of(connection, fetch_json(connection, _LOG, names), upto, limit)
+
+
+def read_log(connection: apsw.Connection, *, after: Position, limit: int) -> Sequence[Event]:
+    """Read the whole log from a position on."""
+    names = {"tenant": "", "hide_others": 0, "after": after, "upto": _END, "limit": limit}
+    return _events_of(fetch_json(connection, _LOG, names))
+
+
+def read_newest(connection: apsw.Connection, limit: int) -> Sequence[Event]:
+    """Read the newest events."""
+    return read_log(connection, after=Position(max(0, read_head(connection).position - limit)), limit=limit)
+
+
+def _page_of(connection: apsw.Connection, rows: list[list[Any]], upto: Position, limit: int) -> StreamPage:
+    if len(rows) == limit:
+        last = rows[-1]
+        return StreamPage(_events_of(rows), Cursor(Position(last[2]), last[3]), complete=last[2] == upto)
+    row = fetch_row(connection, "SELECT position, tag FROM event WHERE position = ?", (upto,))
+    floor = row or read_floor_row(connection)
+    return StreamPage(_events_of(rows), Cursor(Position(floor[0]), floor[1]), complete=True)
+
+
+def _events_of(rows: list[list[Any]]) -> tuple[Event, ...]:
+    events = (event_of(row[2:], joined_only=bool(row[1])) for row in rows if not row[0])
+    return tuple(event for event in events if event is not None)

@@ -1,0 +1,28 @@
+"""The system's clock and randomness."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+from sanctum_messaging.domain.model import Millis
+
+
+class SystemClock:
+    """``ports.clock.Clock`` on the operating system."""
+
+    def now(self) -> Millis:
+        """Return milliseconds since the epoch."""
+        return Millis(time.time_ns() // 1_000_000)
+
+    def monotonic(self) -> float:
+        """Return seconds that never step back."""
+        return time.monotonic()
+
+    def new_id(self) -> str:
+        """Return a UUIDv7: 48 bits of milliseconds, then version, variant and 74 random bits (RFC 9562, 5.7)."""
+        bits = (self.now() << 80) | int.from_bytes(os.urandom(10))
+        bits = bits & ~(0xF << 76) | (0x7 << 76)
+        bits = bits & ~(0x3 << 62) | (0x2 << 62)
+        return str(uuid.UUID(int=bits))

@@ -1,0 +1,1 @@
+"""What runs beside the requests: the writer, the markers' writer, and the clean-up."""

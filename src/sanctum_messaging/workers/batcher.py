@@ -1,0 +1,122 @@
+"""Group commit: while one commit is in flight, what arrives queues up and goes out in order as the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sanctum_messaging.domain.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_QUEUED = 10_000
+"""Entries that may wait; above, callers are told ``overloaded``."""
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
+MAX_BATCH = 256
+"""Entries of one commit: larger batches save little and make everybody wait for the slowest."""
+MAX_BATCH_BYTES = 1024 * 1024
+MAX_WAIT_SECONDS = 10.0
+"""A caller has given up by then; his entry is dropped before it enters a batch, never after."""
+
+
+@dataclass(slots=True)
+class Entry(Generic[T, R]):
+    """One item on its way into a commit, and the future that its caller awaits."""
+
+    item: T
+    size: int
+    deadline: float
+    outcome: asyncio.Future[R]
+
+    def resolve(self, outcome: R | Exception) -> None:
+        """Answer the caller, unless he has gone."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+        else:
+            self.outcome.set_result(outcome)
+
+
+class Batcher(Generic[T, R]):
+    """A bounded queue in front of a commit. ``run`` owns the commits and ends once ``close`` was called."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Entry[T, R]]], Awaitable[None]],
+        *,
+        size_of: Callable[[T], int] = lambda _: 1,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """``commit`` resolves every entry it is given, and raises nothing that concerns one entry only."""
+        self._commit = commit
+        self._size_of = size_of
+        self._monotonic = monotonic
+        self._queue: deque[Entry[T, R]] = deque()
+        self._queued_bytes = 0
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Count the entries that wait."""
+        return len(self._queue)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Queue an item, now: the order of calls is the order of commits.
+
+        Raises:
+            UnavailableError: ``overloaded``, or ``stopping``; nothing will be written.
+        """
+        size = self._size_of(item)
+        if self._closed:
+            detail = "The service is stopping."
+            raise UnavailableError(detail, code="stopping")
+        if len(self._queue) >= MAX_QUEUED or self._queued_bytes + size > MAX_QUEUED_BYTES:
+            detail = "Too much waits to be written."
+            raise UnavailableError(detail, code="overloaded")
+        outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.append(Entry(item, size, self._monotonic() + MAX_WAIT_SECONDS, outcome))
+        self._queued_bytes += size
+        self._arrived.set()
+        return outcome
+
+    def close(self) -> None:
+        """Take nothing more; ``run`` commits what waits, then ends."""
+        self._closed = True
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Commit batch after batch until closed and empty."""
+        while True:
+            await self._arrived.wait()
+            batch = self._take()
+            if batch:
+                await self._commit(batch)
+            elif self._closed:
+                return
+            else:
+                self._arrived.clear()
+
+    def _take(self) -> list[Entry[T, R]]:
+        batch: list[Entry[T, R]] = []
+        size = 0
+        now = self._monotonic()
+        while self._queue and len(batch) < MAX_BATCH:
+            if batch and size + self._queue[0].size > MAX_BATCH_BYTES:
+                break
+            entry = self._queue.popleft()
+            self._queued_bytes -= entry.size
+            if entry.outcome.cancelled():
+                continue
+            if entry.deadline < now:
+                entry.resolve(UnavailableError("It waited too long to be written.", code="overloaded"))
+                continue
+            batch.append(entry)
+            size += entry.size
+        return batch

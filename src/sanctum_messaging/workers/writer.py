@@ -1,0 +1,147 @@
+"""The writer: the one that appends, for a whole instance. Implements ``ports.log.Log``.
+
+A batch is a sequence of runs: sends that follow one another share a commit, any other change has its own. The
+acknowledgement follows the commit, never precedes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import structlog
+
+from sanctum_messaging.domain.errors import SanctumError, UnavailableError
+from sanctum_messaging.domain.model import MessageDraft
+from sanctum_messaging.ports.log import Appended, AppendedMessage, Change, Stale
+from sanctum_messaging.workers.batcher import Batcher, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sanctum_messaging.domain.events import Committed
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.store import Store
+
+Item: TypeAlias = MessageDraft | Change
+Outcome: TypeAlias = AppendedMessage | Appended | Stale
+
+_log = structlog.get_logger()
+
+_DRAFT_OVERHEAD_BYTES = 512
+_EVENT_BYTES = 6_000
+"""A change's event holds at most a title and 4 KiB of metadata."""
+
+
+@dataclass(slots=True)
+class WriterCounts:
+    """What the writer has done since the start."""
+
+    commits: int = 0
+    messages: int = 0
+    events: int = 0
+    replays: int = 0
+    stale: int = 0
+    failures: int = 0
+
+
+class Writer:
+    """Queues appends and commits them in groups. ``run`` must be running; ``close`` ends it once the queue is empty."""
+
+    def __init__(self, store: Store, on_committed: Callable[[Committed], None], clock: Clock) -> None:
+        """``on_committed`` is called on the event loop after each commit, in the order of positions."""
+        self.counts = WriterCounts()
+        self._store = store
+        self._on_committed = on_committed
+        self._batcher: Batcher[Item, Outcome] = Batcher(self._commit, size_of=_size_of, monotonic=clock.monotonic)
+        self.run = self._batcher.run
+        self.close = self._batcher.close
+
+    @property
+    def queued(self) -> int:
+        """How many appends wait."""
+        return len(self._batcher)
+
+    async def append_message(self, draft: MessageDraft) -> AppendedMessage:
+        """Append a message; see ``ports.log.Log``."""
+        outcome = await self._batcher.submit(draft)
+        if not isinstance(outcome, AppendedMessage):
+            raise TypeError(type(outcome))
+        return outcome
+
+    async def append_change(self, change: Change) -> Appended | Stale:
+        """Append a change; see ``ports.log.Log``."""
+        outcome = await self._batcher.submit(change)
+        if isinstance(outcome, AppendedMessage):
+            raise TypeError(type(outcome))
+        return outcome
+
+    async def _commit(self, batch: Sequence[Entry[Item, Outcome]]) -> None:
+        for sends, run in itertools.groupby(batch, key=lambda entry: isinstance(entry.item, MessageDraft)):
+            entries = list(run)
+            if sends:
+                await self._commit_sends(entries)
+            else:
+                for entry in entries:
+                    await self._commit_change(entry)
+
+    async def _commit_sends(self, entries: Sequence[Entry[Item, Outcome]]) -> None:
+        drafts = [entry.item for entry in entries if isinstance(entry.item, MessageDraft)]
+        try:
+            batch = await self._store.append_messages(drafts)
+        except UnavailableError as refusal:
+            self._refuse(entries, refusal)
+        except Exception as fault:  # noqa: BLE001 - one bad send must not take the others with it
+            await self._commit_one_by_one(entries, fault)
+        else:
+            self._publish(batch.committed)
+            self.counts.messages += len(batch.committed.events)
+            for entry, result in zip(entries, batch.results, strict=True):
+                self.counts.replays += isinstance(result, AppendedMessage) and result.replayed
+                entry.resolve(result)
+
+    async def _commit_one_by_one(self, entries: Sequence[Entry[Item, Outcome]], fault: Exception) -> None:
+        self.counts.failures += 1
+        if len(entries) == 1:
+            _log.error("append_failed", exc_info=fault)
+            entries[0].resolve(fault)
+            return
+        for entry in entries:
+            await self._commit_sends([entry])
+
+    async def _commit_change(self, entry: Entry[Item, Outcome]) -> None:
+        if not isinstance(entry.item, Change):
+            raise TypeError(type(entry.item))
+        try:
+            outcome = await self._store.append_change(entry.item)
+        except UnavailableError as refusal:
+            self._refuse([entry], refusal)
+        except Exception as fault:  # noqa: BLE001 - the caller gets it; the writer goes on
+            self.counts.failures += 1
+            _log.error("append_failed", exc_info=fault)
+            entry.resolve(fault)
+        else:
+            if outcome.committed is not None:
+                self._publish(outcome.committed)
+            self.counts.stale += outcome.result == "stale"
+            entry.resolve(outcome.result)
+
+    def _publish(self, committed: Committed) -> None:
+        """Tell the hub before the caller: who reads after his acknowledgement finds it applied."""
+        self.counts.commits += 1
+        self.counts.events += len(committed.events)
+        if committed.events:
+            self._on_committed(committed)
+
+    def _refuse(self, entries: Sequence[Entry[Item, Outcome]], refusal: SanctumError) -> None:
+        self.counts.failures += 1
+        _log.warning("append_refused", code=refusal.code, entries=len(entries), exc_info=refusal)
+        for entry in entries:
+            entry.resolve(refusal)
+
+
+def _size_of(item: Item) -> int:
+    if isinstance(item, MessageDraft):
+        return _DRAFT_OVERHEAD_BYTES + len(item.body) + len(item.metadata)
+    return _DRAFT_OVERHEAD_BYTES + _EVENT_BYTES * len(item.events)

@@ -1,0 +1,52 @@
+"""What tests of all levels share: a clock that moves by hand and a real store in a temporary folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sanctum_messaging.adapters.sqlite.database import Database
+from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
+from sanctum_messaging.adapters.sqlite.store import SQLiteStore
+from sanctum_messaging.adapters.system import SystemClock
+from sanctum_messaging.domain.model import Millis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class HandClock(SystemClock):
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def now(self) -> Millis:
+        return Millis(int(self.seconds * 1000))
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "messaging.db")
+    database.open()
+    apply_migrations(database.writer)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database, clock: HandClock) -> SQLiteStore:
+    return SQLiteStore(database, clock)
