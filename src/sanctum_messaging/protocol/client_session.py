@@ -1,0 +1,185 @@
+"""The client's side of the protocol without its I/O: cursor, duplicates, resume and reconnects.
+
+Write ``hello`` first on each new socket, give every text message to ``receive``, and call ``taken`` once the
+application has handled an event, in order, also if the socket is gone by then: only that moves the cursor. What the process had
+received and not handled when it died comes again; what it still holds is not returned twice. When the socket is gone,
+``closed`` says how long to wait, or that there is no coming back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from sanctum_messaging.protocol.codec import encode_frame
+from sanctum_messaging.protocol.codes import client_reconnects
+from sanctum_messaging.protocol.frames import (
+    Ack,
+    ClientInfo,
+    Drain,
+    Hello,
+    Live,
+    Pong,
+    Resync,
+    ServerPing,
+    ServerPong,
+    SignalFrame,
+    Welcome,
+)
+from sanctum_messaging.protocol.resources import Problem, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIRST_WAIT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 30.0
+_MOST_DOUBLINGS = 6
+
+
+class ReceivedEvent(Resource, frozen=True):
+    """An event, with its ``data`` as it came: what it holds depends on ``type``, and new types may appear."""
+
+    cursor: str
+    conversation_id: str
+    seq: int
+    type: str
+    actor_id: str
+    at: str
+    data: Raw
+
+
+class Reply(Resource, frozen=True):
+    """What became of a frame; ``problem`` tells a refusal. Without an id it is the refusal of a frame that had none."""
+
+    op: Literal["ok", "error"]
+    id: str | UnsetType = UNSET
+    result: Raw = Raw(b"{}")
+    replayed: bool = False
+    problem: Problem | UnsetType = UNSET
+
+
+Received = Welcome | ReceivedEvent | Live | Reply | SignalFrame | Resync | ServerPing | ServerPong | Drain
+
+
+class _Envelope(Struct):
+    op: str
+
+
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_decoders: dict[str, msgspec.json.Decoder[Received]] = {
+    "event": msgspec.json.Decoder(ReceivedEvent),
+    "ok": msgspec.json.Decoder(Reply),
+    "error": msgspec.json.Decoder(Reply),
+    "welcome": msgspec.json.Decoder(Welcome),
+    "live": msgspec.json.Decoder(Live),
+    "signal": msgspec.json.Decoder(SignalFrame),
+    "resync": msgspec.json.Decoder(Resync),
+    "ping": msgspec.json.Decoder(ServerPing),
+    "pong": msgspec.json.Decoder(ServerPong),
+    "drain": msgspec.json.Decoder(Drain),
+}
+
+
+class ClientSession:
+    """What a client remembers from one socket to the next. ``cursor`` and ``resume_token`` may be kept on disk."""
+
+    def __init__(
+        self,
+        *,
+        cursor: str | None = None,
+        resume_token: str | None = None,
+        draw: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """Begin, or go on where an earlier process stopped; ``draw`` picks a number between two."""
+        self.cursor = cursor
+        self.resume_token = resume_token
+        self._draw = draw
+        self._last_seqs: dict[str, int] = {}
+        """Per conversation, the last seq that was returned; holes in seq are normal and mean nothing."""
+        self._waiting: deque[ReceivedEvent | Resync | str] = deque()
+        """What the application has not handled yet, and cursors that are reached once it has."""
+        self._attempts = 0
+
+    def hello(self, *, token: str | None = None, client: ClientInfo | None = None) -> bytes:
+        """Write the first frame of a new socket: the client's own cursor wins over what the server kept."""
+        return encode_frame(Hello(token=token, cursor=self.cursor, resume_token=self.resume_token, client=client))
+
+    def receive(self, message: str | bytes) -> Received | None:
+        """Read a message; none for what is not to be handled: repeats, and ops that are newer than this client.
+
+        Each event and each ``resync`` that is returned has to be given to ``taken``, in order, once it was handled; a
+        ``resync`` is handled by reading the lists again. A ``ping`` is answered by writing ``pong()``.
+        """
+        decoder = _decoders.get(_envelope_decoder.decode(message).op)
+        if decoder is None:
+            return None
+        frame = decoder.decode(message)
+        match frame:
+            case ReceivedEvent():
+                return self._receive_event(frame)
+            case Welcome():
+                self._receive_welcome(frame)
+            case Resync():
+                self._last_seqs.clear()
+                self._waiting.append(frame)
+            case Live() | ServerPing() | ServerPong():
+                self._waiting.append(frame.cursor)
+                self._move()
+            case _:
+                pass
+        return frame
+
+    def taken(self, handled: ReceivedEvent | Resync) -> None:
+        """The application has handled what ``receive`` returned; the cursor moves there.
+
+        Raises:
+            ValueError: something before it was not handled yet.
+        """
+        if not self._waiting or self._waiting[0] is not handled:
+            raise ValueError("What was received first has to be handled first.")
+        self._waiting.popleft()
+        self.cursor = handled.cursor
+        self._move()
+
+    def ack(self) -> bytes | None:
+        """Write an acknowledgement of all that was handled; none if there is nothing to acknowledge."""
+        return None if self.cursor is None else encode_frame(Ack(cursor=self.cursor))
+
+    def pong(self) -> bytes:
+        """Write the answer to a ``ping``."""
+        return encode_frame(Pong())
+
+    def closed(self, code: int, *, retry_after: float = 0.0) -> float | None:
+        """The socket is gone: return the seconds to wait before the next, or none if there must be none.
+
+        Full jitter between nothing and a bound that doubles from 0.5 s to 30 s; never below what ``Retry-After`` or
+        ``drain`` asked for.
+        """
+        if not client_reconnects(code):
+            return None
+        bound = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**self._attempts)
+        self._attempts = min(self._attempts + 1, _MOST_DOUBLINGS)
+        return max(retry_after, self._draw(0.0, bound))
+
+    def _receive_welcome(self, welcome: Welcome) -> None:
+        self._attempts = 0
+        self.resume_token = welcome.resume_token
+        if self.cursor is None:
+            self.cursor = welcome.cursor
+
+    def _receive_event(self, event: ReceivedEvent) -> ReceivedEvent | None:
+        if event.seq <= self._last_seqs.get(event.conversation_id, 0):
+            return None
+        self._last_seqs[event.conversation_id] = event.seq
+        self._waiting.append(event)
+        return event
+
+    def _move(self) -> None:
+        """Pass the cursors that nothing unhandled stands before."""
+        while self._waiting and isinstance(cursor := self._waiting[0], str):
+            self.cursor = cursor
+            self._waiting.popleft()
