@@ -98,7 +98,7 @@ class Arranged:
         """Append events under an idempotency key."""
         return (await self.store.append_change(Change(self.tenant, (), events, answer, key))).result
 
-    def draft(  # noqa: PLR0913 - a draft has many parts, each with a default
+    def draft(
         self,
         conversation_id: ConversationId,
         sender: str,
@@ -144,9 +144,14 @@ class Arranged:
 
     async def remove(self, conversation_id: ConversationId, name: str) -> Event:
         """Remove a participant."""
+        return (await self.change(await self.removal(conversation_id, name)))[0]
+
+    async def removal(self, conversation_id: ConversationId, name: str) -> NewEvent:
+        """Prepare the removal of a participant."""
         old = (await self.store.find_participants(conversation_id, [user(name)]))[user(name)]
         gone = replace(old, left_at=self.at, version=old.version + 1)
-        return (await self.participant_event(EventKind.PARTICIPANT_REMOVED, gone, reason=RemovalReason.REMOVED))[0]
+        body = ParticipantChange(gone, reason=RemovalReason.REMOVED)
+        return NewEvent(EventKind.PARTICIPANT_REMOVED, conversation_id, user("admin"), self.at, body)
 
     async def participant_event(
         self,
@@ -154,11 +159,10 @@ class Arranged:
         participant: Participant,
         *,
         conversation: Conversation | None = None,
-        reason: RemovalReason | None = None,
         private: bool = False,
     ) -> tuple[Event, ...]:
         """Append a change of a participant."""
-        body = ParticipantChange(participant, conversation, reason, private)
+        body = ParticipantChange(participant, conversation, private=private)
         return await self.change(NewEvent(kind, participant.conversation_id, user("admin"), self.at, body))
 
     async def edit(self, message: Message, body: str) -> Event:

@@ -1,0 +1,106 @@
+"""What every resume store guarantees."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
+from sanctum_messaging.domain.model import Actor, Cursor, DeviceId, Millis, Position, SessionId, UserId
+from sanctum_messaging.ports.resume_store import ResumeState, ResumeStore
+from tests.support import TENANT
+
+if TYPE_CHECKING:
+    from sanctum_messaging.adapters.sqlite.database import Database
+    from tests.conftest import HandClock
+
+ANN = Actor(TENANT, UserId("ann"), DeviceId("phone"), SessionId("s1"), Millis(2**50))
+FIRST = "id1.1.secret"
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def resumes(database: Database, clock: HandClock) -> ResumeStore:
+    return SQLiteResumeStore(database, clock)
+
+
+def state_of(position: int, generation: int = 1) -> ResumeState:
+    return ResumeState(TENANT, ANN.user, ANN.device, ANN.session, Cursor(Position(position), "0000abcd"), generation)
+
+
+async def test_a_stored_session_is_taken_over_under_a_new_token(resumes: ResumeStore) -> None:
+    assert await resumes.persist(FIRST, state_of(5), DAY)
+    found = await resumes.load(FIRST, ANN)
+    assert found is not None
+    state, token = found
+    assert (state.cursor.position, state.generation) == (5, 2)
+    assert token.startswith("id1.2.")
+    assert await resumes.persist(token, replace(state, cursor=Cursor(Position(9), "0000abcd")), DAY)
+    again = await resumes.load(token, ANN)
+    assert again is not None
+    assert (again[0].cursor.position, again[0].generation) == (9, 3)
+
+
+async def test_nobody_else_resumes_it(resumes: ResumeStore) -> None:
+    await resumes.persist(FIRST, state_of(5), DAY)
+    strangers = (
+        replace(ANN, user=UserId("bob")),
+        replace(ANN, device=DeviceId("laptop")),
+        replace(ANN, tenant=UserId("other")),  # type: ignore[arg-type] # any text will do
+    )
+    for stranger in strangers:
+        assert await resumes.load(FIRST, stranger) is None
+    for wrong in ("id1.1.guess", "id2.1.secret", "id1.secret", "", "id1.x.secret", "id1.1.secret.more", "id1.².secret"):
+        assert await resumes.load(wrong, ANN) is None
+    assert await resumes.load(FIRST, replace(ANN, session=SessionId("s2"))) is not None
+
+
+async def test_the_token_before_is_good_for_a_minute(resumes: ResumeStore, clock: HandClock) -> None:
+    await resumes.persist(FIRST, state_of(5), DAY)
+    lost = await resumes.load(FIRST, ANN)  # The welcome with its token never arrives.
+    assert lost is not None
+    clock.advance(59)
+    found = await resumes.load(FIRST, ANN)
+    assert found is not None
+    assert found[0].generation == 3
+    clock.advance(2)
+    assert await resumes.load(FIRST, ANN) is None
+    assert await resumes.load(lost[1], ANN) is None
+    assert await resumes.load(found[1], ANN) is not None
+
+
+async def test_a_superseded_generation_writes_nothing(resumes: ResumeStore) -> None:
+    await resumes.persist(FIRST, state_of(5), DAY)
+    found = await resumes.load(FIRST, ANN)
+    assert found is not None
+    assert not await resumes.persist(FIRST, state_of(99), DAY)
+    await resumes.drop(FIRST, "bye")
+    assert await resumes.persist(found[1], found[0], DAY)
+    after = await resumes.load(found[1], ANN)
+    assert after is not None
+    assert after[0].cursor.position == 5
+
+
+async def test_of_two_simultaneous_loads_the_later_may_write(resumes: ResumeStore) -> None:
+    await resumes.persist(FIRST, state_of(5), DAY)
+    both = await asyncio.gather(resumes.load(FIRST, ANN), resumes.load(FIRST, ANN))
+    found = sorted((each for each in both if each is not None), key=lambda each: each[0].generation)
+    assert [each[0].generation for each in found] == [2, 3]
+    assert not await resumes.persist(found[0][1], found[0][0], DAY)
+    assert await resumes.persist(found[1][1], found[1][0], DAY)
+
+
+async def test_a_session_ends_by_being_dropped_or_by_time(resumes: ResumeStore, clock: HandClock) -> None:
+    await resumes.persist(FIRST, state_of(5), DAY)
+    await resumes.drop(FIRST, "bye")
+    assert await resumes.load(FIRST, ANN) is None
+    await resumes.persist("id2.1.secret", state_of(5), DAY)
+    clock.advance(DAY - 1)
+    assert await resumes.persist("id2.1.secret", state_of(6), DAY)
+    clock.advance(DAY - 1)
+    assert await resumes.load("id2.1.secret", ANN) is not None
+    clock.advance(1)
+    assert await resumes.load("id2.1.secret", ANN) is None
