@@ -136,7 +136,7 @@ class Writer:
 
     def _refuse(self, entries: Sequence[Entry[Item, Outcome]], refusal: SanctumError) -> None:
         self.counts.failures += 1
-        _log.warning("append_refused", code=refusal.code, entries=len(entries), exc_info=refusal)
+        _log.warning("append_refused", code=refusal.code, entries=len(entries), cause=type(refusal.__cause__).__name__)
         for entry in entries:
             entry.resolve(refusal)
 
