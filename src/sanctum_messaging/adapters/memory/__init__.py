@@ -1,0 +1,1 @@
+"""Adapters of a single process."""
