@@ -9,8 +9,15 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from sanctum_messaging.domain.errors import CursorLostError, PreconditionError, SanctumError, UnavailableError
-from sanctum_messaging.domain.events import ConversationChange, Event, EventBody, MessageChange, ParticipantChange, Signal
-from sanctum_messaging.domain.model import Conversation, ConversationView, Message, Millis, Participant
+from sanctum_messaging.domain.events import (
+    ConversationChange,
+    Event,
+    EventBody,
+    MessageChange,
+    ParticipantChange,
+    Signal,
+)
+from sanctum_messaging.domain.model import Conversation, ConversationView, Message, Millis, Participant, ReadMarker
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.frames import EventFrame, SignalFrame
 from sanctum_messaging.protocol.resources import (
@@ -23,6 +30,7 @@ from sanctum_messaging.protocol.resources import (
     ParticipantData,
     ParticipantResource,
     Problem,
+    ReadResult,
 )
 
 _encoder = msgspec.json.Encoder()
@@ -107,6 +115,11 @@ def present_conversation_view(view: ConversationView) -> ConversationItem:
         hidden=view.participant.hidden,
         pinned=view.participant.pinned,
     )
+
+
+def present_read_marker(marker: ReadMarker) -> ReadResult:
+    """Present how far a user has read."""
+    return ReadResult(read_seq=marker.read_seq, unread_count=marker.unread_count)
 
 
 def encode_event(event: Event) -> bytes:

@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-Metadata = Annotated[Raw, Meta(description="A JSON object of at most 4 KiB and depth 8, returned byte for byte.")]
+Metadata = Annotated[
+    Raw,
+    Meta(
+        description="A JSON object of at most 4 KiB and depth 8, returned byte for byte.",
+        extra_json_schema={"type": "object"},
+    ),
+]
 
 
 class Resource(Struct, rename="camel", frozen=True):

@@ -42,5 +42,5 @@ CursorText = Annotated[str, Meta(max_length=64, description="A stream cursor, op
 SeqNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PageCursorText = Annotated[
     str,
-    Meta(min_length=1, max_length=512, description="A page's `nextCursor`, opaque to the client."),
+    Meta(min_length=1, max_length=1400, description="A page's `nextCursor`, opaque to the client."),
 ]

@@ -1,0 +1,112 @@
+"""The ASGI application: the routes of the API, wrapped in its middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Router
+
+from sanctum_messaging.actions.identity import authenticate
+from sanctum_messaging.api.calls import Call, Reply, find_header, send_reply
+from sanctum_messaging.api.middleware.body_limit import BodyLimit
+from sanctum_messaging.api.middleware.cors import CORS
+from sanctum_messaging.api.middleware.problems import Problems
+from sanctum_messaging.api.middleware.request_id import RequestId
+from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
+from sanctum_messaging.api.origins import OriginPolicy
+from sanctum_messaging.api.reading import NoQuery, QueryReader, read_body, read_token
+from sanctum_messaging.api.routes import ROUTES
+from sanctum_messaging.api.routes.operations import operations
+from sanctum_messaging.api.routing import WS_PATH, AnyRoute, NoBody, PathTree, raw_path
+from sanctum_messaging.domain.errors import NotFoundError
+from sanctum_messaging.protocol.decoding import StrictDecoder
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from sanctum_messaging.api.services import Services
+
+
+def create_api(services: Services) -> ASGIApp:
+    """Build the application. It starts and stops nothing: what it is given must be running."""
+    settings = services.settings
+    app: ASGIApp = Dispatcher(services)
+    app = BodyLimit(app, max_bytes=settings.max_body_bytes)
+    app = Problems(app)
+    app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
+    app = SecurityHeaders(app)
+    return RequestId(app, services.ports.clock)
+
+
+class Dispatcher:
+    """Hands each request to the endpoint that it names; what it does not know goes to the extra routes."""
+
+    def __init__(self, services: Services) -> None:
+        """Prepare the endpoints of all routes, once."""
+        self._websocket = services.websocket
+        self._extra = Router(list(services.extra_routes), redirect_slashes=False, default=_find_nothing)
+        self._tree: PathTree[ASGIApp] = PathTree()
+        for path, endpoint in operations(services, ROUTES).items():
+            self._tree.add("GET", path, endpoint)
+        for route in ROUTES:
+            self._tree.add(route.method, route.path, Endpoint(services, route))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one socket, or the server's life."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._tree.find(scope["method"], raw_path(scope))
+        if found is None:
+            # Starlette's routes raise their refusals only where they stand in an application.
+            await self._extra({**scope, "app": self}, receive, send)
+            return
+        endpoint, scope["path_params"] = found
+        await endpoint(scope, receive, send)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == WS_PATH:
+            await self._websocket(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+
+class Endpoint:
+    """One route at work: authenticate, check the form, call the handler, answer."""
+
+    def __init__(self, services: Services, route: AnyRoute) -> None:
+        """Prepare decoders for the route's types."""
+        self._services = services
+        self._handler = route.handler
+        self._media_types = route.media_types
+        self._decoder = None if route.body is NoBody else StrictDecoder(route.body)
+        self._query = QueryReader(route.query or NoQuery)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        actor = await authenticate(self._services.verifier, read_token(scope), find_header(scope, b"act-as"))
+        query = self._query.read(scope["query_string"])
+        body = None
+        if self._decoder is not None:
+            body = self._decoder.decode(await read_body(scope, receive, self._media_types))
+        call = Call(self._services, scope, actor, scope["path_params"], body, query)
+        reply: Reply = await self._handler(call)
+        await send_reply(scope, send, reply)
+
+
+async def _find_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise NotFoundError
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Follow the server's life without a part in it; whoever composes the service starts and stops things."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

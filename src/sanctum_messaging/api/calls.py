@@ -1,0 +1,77 @@
+"""A call as a route's handler gets it, and the reply that the handler gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from starlette.types import Scope, Send
+
+    from sanctum_messaging.api.services import Services
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.ports import Ports
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON = b"application/json"
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class Call(Generic[B, Q]):
+    """An authenticated request whose form was checked: path parameters, body and query are what the route asks for."""
+
+    services: Services
+    scope: Scope
+    actor: Actor
+    params: dict[str, str]
+    body: B
+    query: Q
+
+    @property
+    def ports(self) -> Ports:
+        """What the actions reach the world through."""
+        return self.services.ports
+
+
+@dataclass(slots=True)
+class Reply:
+    """A status, a resource and headers; without a resource there is no body."""
+
+    status: int = 200
+    resource: msgspec.Struct | None = None
+    headers: Headers = ()
+
+
+def find_header(scope: Scope, name: bytes) -> str | None:
+    """Find a header's value, decoded as UTF-8 where it is; several of one name are joined as HTTP does."""
+    found = [value for each, value in scope["headers"] if each == name]
+    if not found:
+        return None
+    joined = found[0] if len(found) == 1 else b", ".join(found)
+    try:
+        return str(joined, "utf-8")
+    except UnicodeDecodeError:
+        return str(joined, "latin-1")
+
+
+async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
+    """Send a reply as JSON; to HEAD without the body."""
+    if reply.resource is None:
+        await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body = _encoder.encode(reply.resource)
+    await send_body(scope, send, status=reply.status, body=body, headers=((b"content-type", JSON), *reply.headers))
+
+
+async def send_body(scope: Scope, send: Send, *, status: int, body: bytes, headers: Headers) -> None:
+    """Send bytes with their length; to HEAD only the length."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

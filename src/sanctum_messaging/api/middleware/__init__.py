@@ -1,0 +1,1 @@
+"""Pure ASGI middleware, from the outside in: request id, security headers, CORS, problems, body limit."""

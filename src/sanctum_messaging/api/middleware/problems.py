@@ -1,0 +1,51 @@
+"""The outer edge: whatever is raised within becomes a problem document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sanctum_messaging.api.problems import REQUEST_ID, ClientGoneError, refusal_of, send_problem
+from sanctum_messaging.domain.errors import SanctumError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = structlog.get_logger("sanctum.api")
+
+
+class Problems:
+    """Answers refusals as such; what nobody foresaw is logged and answered without a word of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except ClientGoneError:
+            return
+        except Exception as error:  # the outer edge: nothing may leave the process as it is
+            refusal = refusal_of(error) or _log_unforeseen(error, scope)
+            if started:
+                # Half an answer can't be taken back; the server ends the connection.
+                raise
+            await send_problem(scope, send, refusal)
+
+
+def _log_unforeseen(error: Exception, scope: Scope) -> SanctumError:
+    _log.error("request_failed", method=scope["method"], request_id=scope.get(REQUEST_ID), exc_info=error)
+    return SanctumError("The fault was logged under the request's id.", code="internal")

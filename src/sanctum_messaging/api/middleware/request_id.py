@@ -1,0 +1,47 @@
+"""Every request has an id: the client's own, if it is well-formed, or a new one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.api.problems import REQUEST_ID
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from sanctum_messaging.ports.clock import Clock
+
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+
+class RequestId:
+    """Puts the id into the scope and into every answer."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._find(scope) or self._clock.new_id()
+        scope[REQUEST_ID] = request_id
+        header = (b"x-request-id", request_id.encode())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+    @staticmethod
+    def _find(scope: Scope) -> str | None:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                return value.decode() if _WELL_FORMED.fullmatch(value) else None
+        return None

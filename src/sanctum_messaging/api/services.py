@@ -1,0 +1,51 @@
+"""What the HTTP API is given by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
+
+    from sanctum_messaging.ports import Ports
+    from sanctum_messaging.ports.identity import TokenVerifier
+    from sanctum_messaging.ports.streams import Streams
+
+MAX_BODY_BYTES = 65_536
+"""The same bound as for a frame of the socket; 8,000 characters and their metadata take at most 36 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What an operator chooses; an empty list of origins admits any origin, without credentials."""
+
+    cors_origins: tuple[str, ...] = ()
+    cors_credentials: bool = False
+    docs: bool = True
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the instance should be given requests; ``code`` is the problem's where it should not."""
+
+    state: Literal["ready", "degraded", "not_ready"]
+    code: Literal["unavailable", "stopping"] = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request may need; ``extra_routes`` are those of development."""
+
+    ports: Ports
+    verifier: TokenVerifier
+    streams: Streams
+    websocket: ASGIApp
+    render_metrics: Callable[[], bytes]
+    ready: Callable[[], Awaitable[Readiness]]
+    settings: ApiSettings = ApiSettings()
+    extra_routes: tuple[BaseRoute, ...] = ()
