@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.api.calls import send_body
-from sanctum_messaging.api.docs.markup import Markup, render_text, tag
+from sanctum_messaging.api.docs.markup import Markup, render, render_text, tag
 from sanctum_messaging.api.docs.operation import anchor, render_operation
 from sanctum_messaging.api.docs.schema import render_schema
 from sanctum_messaging.protocol.codes import FIELD_CODES, PROBLEMS
@@ -68,7 +68,12 @@ def _contents(document: Json) -> Markup:
     for section in document["tags"]:
         links = [
             tag(
-                "li", tag("a", tag("b", method.upper(), method) + " " + tag("span", path), href=f"#{anchor(operation)}")
+                "li",
+                tag(
+                    "a",
+                    tag("b", method.upper(), method) + " " + tag("span", _breakable(path)),
+                    href=f"#{anchor(operation)}",
+                ),
             )
             for path, method, operation in _operations(document, section["name"])
         ]
@@ -76,6 +81,11 @@ def _contents(document: Json) -> Markup:
     entries.append(Markup('<h2>reference</h2><ul><li><a href="#schemas">Schemas</a></li>'))
     entries.append(Markup('<li><a href="#codes">Codes</a></li></ul>'))
     return Markup("".join(entries))
+
+
+def _breakable(path: str) -> Markup:
+    """Let a path go on in the next line behind a slash, and nowhere else."""
+    return Markup("/<wbr>".join(render(segment) for segment in path.split("/")))
 
 
 def _sections(document: Json) -> list[Markup]:

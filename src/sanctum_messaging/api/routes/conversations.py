@@ -117,6 +117,11 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations",
         post_conversation,
         summary="Create a conversation",
+        description=(
+            "The caller owns a group. A direct conversation has exactly one other user; a second one between the "
+            "same two is the first, with status 200. In a conversation of `joined` history everyone sees what "
+            "fell into his own times in it."
+        ),
         tag="conversations",
         body=CreateConversation,
         replies={201: ConversationResult, 200: ConversationResult},
@@ -146,6 +151,9 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}",
         patch_conversation,
         summary="Change a conversation (JSON Merge Patch)",
+        description=(
+            "By admins and owners. What is absent stays, `null` takes away, and `metadata` is merged field by field."
+        ),
         tag="conversations",
         body=UpdateConversation,
         media_types=(JSON_TYPE, MERGE_PATCH_TYPE),
@@ -158,6 +166,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}",
         delete_conversation,
         summary="Delete a group for everyone in it",
+        description=("By its owners. A direct conversation is never deleted."),
         tag="conversations",
         replies={204: None},
         problems=("forbidden", "conflict", "direct_conversation_fixed"),

@@ -110,6 +110,11 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/messages",
         post_message,
         summary="Send a message",
+        description=(
+            "A message is sent once, however often it is tried: a repeat of the `clientMessageId` with the same "
+            "content returns the first message with status 200, with other content it is a conflict. "
+            "`Idempotency-Key` is ignored here. The type `system` is for service tokens."
+        ),
         tag="messages",
         body=SendMessage,
         replies={201: MessageResult, 200: MessageResult},
@@ -120,6 +125,10 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/messages",
         list_messages,
         summary="List a conversation's messages",
+        description=(
+            "Ascending by `seq`. At most one of `beforeSeq`, `afterSeq` and `aroundSeq` is given; without any, it "
+            "is the newest page."
+        ),
         tag="messages",
         query=MessagesQuery,
         replies={200: MessagesPage},
@@ -137,6 +146,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/messages/{messageId}",
         patch_message,
         summary="Edit a message",
+        description=("By its sender. `metadata` is replaced as a whole where it is given, and else stays."),
         tag="messages",
         body=EditMessage,
         media_types=(JSON_TYPE, MERGE_PATCH_TYPE),
@@ -149,6 +159,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/messages/{messageId}",
         delete_message,
         summary="Delete a message",
+        description=("By its sender or an admin. The message keeps its place; body and metadata are gone."),
         tag="messages",
         replies={204: None},
         problems=("forbidden", "conflict", "message_deleted"),

@@ -147,6 +147,11 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/participants",
         post_participants,
         summary="Add a participant, or several",
+        description=(
+            "By admins and owners, within their own rank. Who is present already stays as he is; if all are, the "
+            "status is 200. The answer has the form of the request: `participant`, or `participants` in the order "
+            "in which they were named."
+        ),
         tag="participants",
         body=AddParticipants,
         body_forms=(NewParticipant, AddSeveralParticipants),
@@ -166,6 +171,10 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/participants/{userId}",
         patch_participant,
         summary="Change a role, or one's own marks",
+        description=(
+            "A role is changed by admins and owners within their rank, or downwards by oneself. `muted`, `hidden` "
+            "and `pinned` are one's own, and seen by nobody else."
+        ),
         tag="participants",
         body=UpdateParticipant,
         media_types=(JSON_TYPE, MERGE_PATCH_TYPE),
@@ -177,6 +186,10 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/participants/{userId}",
         delete_participant,
         summary="Remove a participant, or leave",
+        description=(
+            "By admins and owners, within their rank. Who names himself leaves. A conversation keeps at least one "
+            "owner."
+        ),
         tag="participants",
         replies={204: None},
         problems=("forbidden", "conflict", "direct_conversation_fixed", "last_owner"),

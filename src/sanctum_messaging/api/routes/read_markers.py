@@ -33,6 +33,10 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/read",
         post_read,
         summary="Move one's read marker",
+        description=(
+            "A marker never moves back: below the present one, the answer is the present one. `unreadCount` "
+            "counts up to 1,000, which means or more."
+        ),
         tag="read markers",
         body=MoveReadMarker,
         replies={200: ReadResult},

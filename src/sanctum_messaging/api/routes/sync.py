@@ -30,6 +30,12 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/sync",
         get_sync,
         summary="Read one's stream, waiting where there is nothing yet",
+        description=(
+            "The same events as on the socket. Go on from `cursor`, which moves over everything that was "
+            "examined, also where `events` is empty. Without a cursor the stream begins at its end. After a 410, "
+            "read the conversations again and go on from the `cursor` in the problem. A service token that acts "
+            "for nobody reads all events of its tenant."
+        ),
         tag="stream",
         query=SyncQuery,
         replies={200: SyncPage},
