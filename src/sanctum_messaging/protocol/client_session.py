@@ -1,9 +1,9 @@
 """The client's side of the protocol without its I/O: cursor, duplicates, resume and reconnects.
 
 Write ``hello`` first on each new socket, give every text message to ``receive``, and call ``taken`` once the
-application has handled an event, in order, also if the socket is gone by then: only that moves the cursor. What the process had
-received and not handled when it died comes again; what it still holds is not returned twice. When the socket is gone,
-``closed`` says how long to wait, or that there is no coming back.
+application has handled an event, in order, also if the socket is gone by then: only that moves the cursor. What the
+process had received and not handled when it died comes again; what it still holds is not returned twice. When the
+socket is gone, ``closed`` says how long to wait, or that there is no coming back.
 """
 
 from __future__ import annotations

@@ -100,15 +100,18 @@ class ServerSession:
         """Nothing is legal any more."""
         self.phase = Phase.CLOSING
 
-    def acknowledge(self, position: int, *, sent: int) -> None:
-        """Take a cumulative acknowledgement; one that is not above the last changes nothing.
+    def acknowledge(self, position: int, *, sent: int) -> bool:
+        """Take a cumulative acknowledgement; tell whether it is above the last, since another changes nothing.
 
         Raises:
             RefusedFrameError: ``ack_ahead``, above what was sent.
         """
         if position > sent:
             raise RefusedFrameError("ack_ahead")
-        self.acked = max(self.acked, position)
+        moved = position > self.acked
+        if moved:
+            self.acked = position
+        return moved
 
     def find_due(self, now: float, *, listening: bool) -> CloseCode | Due | None:
         """Find what the time asks for: a close code, a ``ping``, or nothing.

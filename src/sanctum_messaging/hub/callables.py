@@ -1,0 +1,81 @@
+"""What the hub is given: who is calling, what is kept for who comes back, and what to do with frames that say more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.ports.resume_store import DropReason, ResumeState
+    from sanctum_messaging.protocol.frames import Read, Send, Typing
+    from sanctum_messaging.protocol.results import FrameResult
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client says to prove who it is; ``act_as`` names the user for whom a service token acts."""
+
+    token: str | None = field(repr=False)
+    act_as: str | None = None
+
+
+class Authenticate(Protocol):
+    """Proves credentials, at the handshake, at ``hello`` and at ``auth``."""
+
+    async def __call__(self, credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
+        """Return who is calling. The origin is checked first, since it is asked for without a token too.
+
+        Raises:
+            ForbiddenError: ``origin_not_allowed``, or ``act_as_not_allowed``.
+            UnauthenticatedError: no token, or one that is not valid.
+            UnavailableError: nothing can be proven now.
+        """
+        ...
+
+
+class LoadResumeState(Protocol):
+    """Takes a session over; ``ports.resume_store.ResumeStore.load``."""
+
+    async def __call__(self, resume_token: str, actor: Actor, /) -> tuple[ResumeState, str] | None:
+        """Raise the generation and return the state with its new token; none if there is nothing for this actor."""
+        ...
+
+
+class PersistResumeState(Protocol):
+    """Keeps a session; ``ports.resume_store.ResumeStore.persist``."""
+
+    async def __call__(self, resume_token: str, state: ResumeState, ttl_seconds: int, /) -> bool:
+        """Store the state; false if the session was taken over."""
+        ...
+
+
+class DropResumeState(Protocol):
+    """Forgets a session; ``ports.resume_store.ResumeStore.drop``."""
+
+    async def __call__(self, resume_token: str, reason: DropReason, /) -> None:
+        """Forget it, unless it was taken over."""
+        ...
+
+
+class OnFrame(Protocol):
+    """Does what a client asks for beyond the stream itself."""
+
+    async def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> FrameResult:
+        """Perform a frame. Its first step, up to the first suspension, runs in the order in which frames arrived.
+
+        Raises:
+            SanctumError: it is refused; nothing happened.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Callables:
+    """All that the hub calls outside itself, the log aside."""
+
+    authenticate: Authenticate
+    load_resume_state: LoadResumeState
+    persist_resume_state: PersistResumeState
+    drop_resume_state: DropResumeState
+    on_frame: OnFrame

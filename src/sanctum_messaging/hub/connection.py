@@ -1,0 +1,169 @@
+"""One client's connection: its tasks, its timeouts and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.hub.delivery import Delivery
+from sanctum_messaging.hub.dialogue import Dialogue
+from sanctum_messaging.hub.transport import DisconnectedError
+from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
+from sanctum_messaging.protocol.frames import Drain
+from sanctum_messaging.protocol.session import Due, ServerSession
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from sanctum_messaging.hub.opening import Handshake
+    from sanctum_messaging.hub.registry import Parts
+    from sanctum_messaging.hub.transport import Transport
+
+_GONE = 1006
+"""Stands for a client that went away by itself; never sent."""
+_WITHOUT_STATE = frozenset((CloseCode.NORMAL, CloseCode.REPLACED))
+"""After these there is nothing to come back to on this connection's token."""
+
+_logger = structlog.get_logger(__name__)
+
+
+class Connection:
+    """Owns all tasks of one socket. An unexpected error in any of them closes this connection and touches no other."""
+
+    def __init__(self, parts: Parts, transport: Transport, handshake: Handshake) -> None:
+        settings = parts.source.settings
+        self._parts = parts
+        self._settings = settings
+        self._transport = transport
+        self._session = ServerSession(
+            settings.monotonic(),
+            heartbeat_seconds=settings.heartbeat_ms / 1000,
+            hello_seconds=settings.hello_seconds,
+        )
+        self.delivery = Delivery(parts.source, transport, self._session)
+        self._dialogue = Dialogue(
+            parts, self, transport, session=self._session, delivery=self.delivery, handshake=handshake
+        )
+        self._closing: asyncio.Future[CloseCode | None] = asyncio.get_running_loop().create_future()
+        self._tasks = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+        self._persisting = False
+
+    async def run(self) -> None:
+        """Serve the client until he leaves or is closed; leaves nothing behind, also when it is cancelled."""
+        self._parts.registry.enter(self)
+        self._parts.source.counters.connections += 1
+        try:
+            async with self._tasks:
+                self.spawn(self._dialogue.run())
+                writing = self.spawn(self.delivery.run())
+                code = await self._closing
+                await self._finish(code, writing)
+            await self._keep(code)
+            await self._hang_up(code)
+        finally:
+            self._forget()
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run something as a task of this connection, which ends with it."""
+        task = self._tasks.create_task(self._guard(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def close(self, code: CloseCode | None) -> None:
+        """Close with a code, or with none where the client is gone; the first call counts."""
+        if not self._closing.done():
+            self._closing.set_result(code)
+            self._session.close()
+            self.delivery.stop()
+            self._parts.source.counters.closes[_GONE if code is None else code] += 1
+
+    def drain(self, reconnect_in_ms: int) -> None:
+        """Send the client to another instance."""
+        self.delivery.reply(Drain(reconnect_in_ms=reconnect_in_ms))
+        self.close(CloseCode.DRAIN)
+
+    def tick(self, now: float) -> None:
+        """Look at all that depends on time."""
+        if self._closing.done():
+            return
+        due = self._session.find_due(now, listening=self._dialogue.listening)
+        stalled = self.delivery.stalled_since()
+        if isinstance(due, CloseCode):
+            self.close(due)
+        elif stalled is not None and now - stalled >= self._settings.stall_seconds:
+            self.close(CloseCode.SLOW)
+        elif self._is_expired():
+            self.close(CloseCode.TOKEN_EXPIRED)
+        elif due is Due.PING:
+            self.delivery.ping()
+        if self._is_persist_due(now):
+            self._persisting = True
+            self.spawn(self._persist())
+
+    def _is_expired(self) -> bool:
+        actor = self._dialogue.actor
+        return actor is not None and self._settings.now() >= actor.expires_at + self._settings.token_grace_ms
+
+    def _is_persist_due(self, now: float) -> bool:
+        opening = self._dialogue.opening
+        return not self._closing.done() and not self._persisting and opening is not None and opening.resume.is_due(now)
+
+    async def _persist(self) -> None:
+        try:
+            if self._dialogue.opening is not None and not await self._dialogue.opening.resume.persist():
+                self.close(CloseCode.REPLACED)
+        except UnavailableError:
+            _logger.warning("resume_state_not_kept")
+        finally:
+            self._persisting = False
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """The exception barrier: whatever goes wrong ends this connection, and the client comes back to another."""
+        try:
+            await work
+        except DisconnectedError:
+            self.close(None)
+        except Exception:
+            _logger.exception("connection_failed")
+            self.close(CloseCode.INTERNAL)
+
+    async def _finish(self, code: CloseCode | None, writing: asyncio.Task[None]) -> None:
+        """End the tasks; what was already answered still goes out, if the client reads."""
+        for task in self._running - {writing}:
+            task.cancel()
+        if code is not None and code is not CloseCode.SLOW:
+            self.delivery.end()
+            await asyncio.wait((writing,), timeout=self._settings.close_seconds)
+        writing.cancel()
+
+    async def _keep(self, code: CloseCode | None) -> None:
+        """Persist the last acknowledgement, so that whoever resumes at once starts from it."""
+        if self._dialogue.opening is None or code in _WITHOUT_STATE:
+            return
+        try:
+            async with asyncio.timeout(self._settings.close_seconds):
+                await self._dialogue.opening.resume.persist()
+        except (TimeoutError, UnavailableError):
+            _logger.warning("resume_state_not_kept")
+
+    async def _hang_up(self, code: CloseCode | None) -> None:
+        if code is None:
+            return
+        with suppress(TimeoutError, DisconnectedError):
+            async with asyncio.timeout(self._settings.close_seconds):
+                await self._transport.close(code, CLOSE_REASONS[code])
+
+    def _forget(self) -> None:
+        source, opening = self._parts.source, self._dialogue.opening
+        self.close(None)
+        source.counters.connections -= 1
+        self._parts.registry.leave(self)
+        if opening is not None:
+            self._parts.registry.give_up(opening.resume)
+            source.users.release(opening.user, self._settings.monotonic())

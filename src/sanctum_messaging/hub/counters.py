@@ -1,0 +1,21 @@
+"""What the hub counts; plain numbers, read by whoever shows metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class HubCounters:
+    """Counts since the hub was made; ``connections`` is how many there are now."""
+
+    connections: int = 0
+    applied: int = 0
+    deliveries: int = 0
+    catch_up_ring: int = 0
+    catch_up_database: int = 0
+    fell_behind: int = 0
+    resyncs: int = 0
+    closes: Counter[int] = field(default_factory=Counter)
+    """By close code; 1006 stands for clients that went away by themselves."""

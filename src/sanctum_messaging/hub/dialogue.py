@@ -1,0 +1,235 @@
+"""What one client says: its frames are taken in the order in which they arrive, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from sanctum_messaging.domain.errors import (
+    FieldFault,
+    ForbiddenError,
+    InvalidError,
+    SanctumError,
+    UnauthenticatedError,
+)
+from sanctum_messaging.domain.model import Cursor, Millis
+from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.opening import open_stream
+from sanctum_messaging.presenters import present_problem, present_time
+from sanctum_messaging.protocol.codec import (
+    MAX_FRAME_BYTES,
+    BadFrameError,
+    RefusedFrameError,
+    decode_frame,
+)
+from sanctum_messaging.protocol.codes import PROBLEMS, CloseCode
+from sanctum_messaging.protocol.frames import (
+    Ack,
+    AnyClientFrame,
+    Auth,
+    Bye,
+    Error,
+    Hello,
+    Limits,
+    Ok,
+    Ping,
+    Pong,
+    Read,
+    Send,
+    Typing,
+    Welcome,
+)
+from sanctum_messaging.protocol.results import FrameResult
+from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
+from sanctum_messaging.protocol.session import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.delivery import Delivery
+    from sanctum_messaging.hub.opening import Handshake, Opening
+    from sanctum_messaging.hub.registry import Parts
+    from sanctum_messaging.hub.transport import Transport
+    from sanctum_messaging.protocol.session import ServerSession
+
+
+class Owner(Protocol):
+    """The connection that a dialogue belongs to."""
+
+    def spawn(self, work: Coroutine[None, None, None]) -> object:
+        """Run something as a task of the connection."""
+        ...
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection."""
+        ...
+
+
+class Dialogue:
+    """The incoming side of a connection; ``run`` is the one task that reads."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        owner: Owner,
+        transport: Transport,
+        *,
+        session: ServerSession,
+        delivery: Delivery,
+        handshake: Handshake,
+    ) -> None:
+        self._parts = parts
+        self._owner = owner
+        self._transport = transport
+        self._session = session
+        self._delivery = delivery
+        self._handshake = handshake
+        self._slots = asyncio.Semaphore(parts.source.settings.frames_in_flight)
+        self.id = secrets.token_hex(16)
+        self.actor: Actor | None = None
+        self.opening: Opening | None = None
+        self.listening = False
+        """Whether the next frame is waited for; false while earlier ones have to be finished first."""
+
+    async def run(self) -> None:
+        """Take frames until the connection is closing.
+
+        Raises:
+            DisconnectedError: the client is gone.
+        """
+        while self._session.phase is not Phase.CLOSING:
+            await self._delivery.room.wait()
+            self.listening = True
+            message = await self._transport.receive()
+            self.listening = False
+            self._session.heard(self._parts.source.settings.monotonic())
+            await self._take(message)
+
+    async def _take(self, message: str | bytes) -> None:
+        frame_id = None
+        try:
+            frame = decode_frame(message)
+            frame_id = frame.id
+            self._session.check_expected(frame)
+            await self._answer(frame)
+        except BadFrameError as error:
+            self._owner.close(error.code)
+        except RefusedFrameError as error:
+            self._refuse(_present_refusal(error), error.frame_id or frame_id)
+        except SanctumError as error:
+            self._refuse(error, frame_id)
+
+    async def _answer(self, frame: AnyClientFrame) -> None:
+        match frame:
+            case Send() | Read() | Typing():
+                # At 32 in flight this waits, and with it the reading; the tasks' first steps run in order.
+                await self._slots.acquire()
+                self._owner.spawn(self._perform(frame))
+            case Ack():
+                self._acknowledge(frame)
+            case Ping():
+                self._delivery.pong()
+            case Pong():
+                pass
+            case Hello():
+                await self._open(frame)
+            case Auth():
+                await self._refresh(frame)
+            case Bye():
+                await self._leave(frame)
+            case _:
+                assert_never(frame)
+
+    async def _perform(self, frame: Send | Read | Typing) -> None:
+        try:
+            if self.actor is not None:
+                outcome = await self._parts.callables.on_frame(self.actor, frame)
+                self._confirm(frame.id, outcome)
+        except SanctumError as error:
+            self._refuse(error, frame.id)
+        finally:
+            self._slots.release()
+
+    def _acknowledge(self, frame: Ack) -> None:
+        cursor = Cursor.parse(frame.cursor)
+        if self._session.acknowledge(cursor.position, sent=self._delivery.position.position) and self.opening:
+            self.opening.resume.cursor = cursor
+        self._confirm(frame.id, _NOTHING)
+
+    async def _open(self, hello: Hello) -> None:
+        try:
+            opening = await open_stream(self._parts.callables, self._parts.source, self._handshake, hello)
+        except UnauthenticatedError:
+            self._owner.close(CloseCode.UNAUTHENTICATED)
+        except ForbiddenError:
+            self._owner.close(CloseCode.FORBIDDEN)
+        else:
+            self._begin(opening)
+            self._confirm(hello.id, _NOTHING)
+
+    def _begin(self, opening: Opening) -> None:
+        """Start the stream; nothing is awaited since the log was looked at."""
+        self.actor, self.opening = opening.actor, opening
+        if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
+            self._owner.close(CloseCode.REPLACED)
+            return
+        self._session.welcome(self._parts.source.settings.monotonic(), opening.start.position)
+        self._delivery.reply(self._welcome(opening))
+        self._delivery.start(opening.user, opening.start)
+        if opening.lost is not None:
+            self._delivery.start_over(opening.lost, opening.start)
+
+    def _welcome(self, opening: Opening) -> Welcome:
+        settings = self._parts.source.settings
+        return Welcome(
+            session_id=self.id,
+            resume_token=opening.resume.token,
+            resumed=opening.resume.resumed,
+            cursor=str(opening.start),
+            user=opening.actor.user,
+            heartbeat_ms=settings.heartbeat_ms,
+            limits=Limits(
+                frame_bytes=MAX_FRAME_BYTES,
+                body_characters=MAX_BODY_CHARACTERS,
+                sends_in_flight=settings.frames_in_flight,
+            ),
+            server_time=present_time(Millis(settings.now())),
+        )
+
+    async def _refresh(self, frame: Auth) -> None:
+        """Take a fresh token of the same caller; any other is refused and the old expiry stands."""
+        credentials = Credentials(frame.token, self._handshake.act_as)
+        actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
+        known = self.actor
+        if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):
+            raise UnauthenticatedError
+        self.actor = actor
+        self._confirm(frame.id, _NOTHING)
+
+    async def _leave(self, frame: Bye) -> None:
+        if self.opening is not None:
+            await self.opening.resume.drop()
+        self._confirm(frame.id, _NOTHING)
+        self._owner.close(CloseCode.NORMAL)
+
+    def _confirm(self, frame_id: str | None, outcome: FrameResult) -> None:
+        if frame_id is not None:
+            result = Raw(b"{}" if outcome.result is None else msgspec.json.encode(outcome.result))
+            self._delivery.reply(Ok(id=frame_id, result=result, replayed=True if outcome.replayed else UNSET))
+
+    def _refuse(self, error: SanctumError, frame_id: str | None) -> None:
+        problem = present_problem(error, self.id)
+        self._delivery.reply(Error(problem=problem, id=UNSET if frame_id is None else frame_id))
+
+
+_NOTHING = FrameResult()
+
+
+def _present_refusal(refused: RefusedFrameError) -> InvalidError:
+    faults = tuple(FieldFault(fault.field, fault.code) for fault in refused.faults)
+    return InvalidError(PROBLEMS[refused.code].title, code=refused.code, faults=faults)

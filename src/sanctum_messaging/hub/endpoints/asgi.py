@@ -1,0 +1,157 @@
+"""The hub's socket as an ASGI application, for uvicorn's ``websockets-sansio`` and every other server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from sanctum_messaging.domain.errors import ForbiddenError, SanctumError, UnauthenticatedError, UnavailableError
+from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.opening import Handshake
+from sanctum_messaging.hub.transport import DisconnectedError
+from sanctum_messaging.presenters import present_problem
+from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
+from sanctum_messaging.protocol.frames import SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.hub import WebSocketHub
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_BEARER = "bearer."
+_NO_TOKEN = ""
+"""What a header that holds no bearer token proves: nothing, and it is refused as such."""
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+class WebSocketEndpoint:
+    """Shakes hands and gives the socket to the hub. Tokens are never looked for in the URL."""
+
+    def __init__(self, hub: WebSocketHub) -> None:
+        self._hub = hub
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        request = Request.of(scope)
+        actor, refusal = await self._authenticate(request)
+        closing = request.find_close_code(refusal)
+        if refusal is not None and closing is None:
+            await _refuse(scope, send, refusal)
+            return
+        await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
+        transport = ASGITransport(receive, send)
+        if closing is not None:
+            await transport.close(closing, CLOSE_REASONS[closing])
+            return
+        await self._hub.serve(transport, Handshake(actor, request.act_as, request.origin, request.peer))
+
+    async def _authenticate(self, request: Request) -> tuple[Actor | None, SanctumError | None]:
+        """Prove what came with the handshake; the origin is checked even if no token came."""
+        credentials = Credentials(request.token, request.act_as)
+        try:
+            return await self._hub.callables.authenticate(credentials, request.origin, request.peer), None
+        except UnauthenticatedError as error:
+            return None, None if request.token is None else error
+        except SanctumError as error:
+            return None, error
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handshake says (docs/protocol.md, "Authentication")."""
+
+    token: str | None
+    act_as: str | None
+    origin: str | None
+    """None also for a page of the service itself, which may always call."""
+    peer: str | None
+    subprotocol: str | None
+    supported: bool
+    by_browser: bool
+    """Whether the token came as a subprotocol: a browser can't read a refused handshake, only a close code."""
+
+    @classmethod
+    def of(cls, scope: Message) -> Self:
+        """Read an ASGI scope."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        offered: list[str] = scope.get("subprotocols", [])
+        tokens = [each.removeprefix(_BEARER) for each in offered if each.startswith(_BEARER)]
+        versions = [each for each in offered if not each.startswith(_BEARER)]
+        by_browser = b"authorization" not in headers and bool(tokens)
+        origin, own = headers.get(b"origin"), f"{_HTTP_SCHEMES[scope['scheme']]}://{headers.get(b'host')}"
+        return cls(
+            token=tokens[0] if by_browser else _bearer_token(headers.get(b"authorization")),
+            act_as=headers.get(b"act-as"),
+            origin=None if origin == own else origin,
+            peer=scope["client"][0] if scope.get("client") else None,
+            subprotocol=SUBPROTOCOL if SUBPROTOCOL in versions else None,
+            supported=not versions or SUBPROTOCOL in versions,
+            by_browser=by_browser,
+        )
+
+    def find_close_code(self, refusal: SanctumError | None) -> CloseCode | None:
+        """Find what the socket is closed with right after it was accepted; none if it is served, or not accepted."""
+        if refusal is None:
+            return None if self.supported else CloseCode.UNSUPPORTED_VERSION
+        if not self.by_browser or refusal.code == "origin_not_allowed":
+            return None
+        if isinstance(refusal, ForbiddenError):
+            return CloseCode.FORBIDDEN
+        return CloseCode.UNAUTHENTICATED if isinstance(refusal, UnauthenticatedError) else None
+
+
+class ASGITransport:
+    """An accepted socket, as ``hub.transport.Transport``."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> str | bytes:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            raise DisconnectedError
+        text: str | None = message.get("text")
+        return bytes(message["bytes"]) if text is None else text
+
+    async def send(self, frame: bytes) -> None:
+        await self._tell({"type": "websocket.send", "text": frame.decode()})
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._tell({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _tell(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            # This is what a server raises once the client is gone (ASGI, "Disconnected Client").
+            raise DisconnectedError from None
+
+
+def _bearer_token(authorization: str | None) -> str | None:
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else _NO_TOKEN
+
+
+async def _refuse(scope: Message, send: Send, error: SanctumError) -> None:
+    """Answer the handshake with a problem; a server that can't do so says 403."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+    problem = present_problem(error, secrets.token_hex(16))
+    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    if isinstance(error, UnauthenticatedError):
+        headers.append((b"www-authenticate", b'Bearer realm="sanctum", error="invalid_token"'))
+    if isinstance(error, UnavailableError):
+        headers.append((b"retry-after", str(-(-error.retry_after_ms // 1000)).encode()))
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": msgspec.json.encode(problem)})

@@ -1,0 +1,166 @@
+"""The hub: tails the whole log, knows who sees what, and writes to its connections.
+
+async with WebSocketHub(authenticate=…, log=…, …) as hub:
+    hub.apply(committed)                 # by the writer, after each commit
+    await hub.serve(transport, …)        # by an endpoint, for each socket
+    await hub.read(actor, …)             # by GET /v1/sync
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Self
+
+from sanctum_messaging.hub.callables import Callables
+from sanctum_messaging.hub.catch_up import Source
+from sanctum_messaging.hub.connection import Connection
+from sanctum_messaging.hub.counters import HubCounters
+from sanctum_messaging.hub.flush import Flush
+from sanctum_messaging.hub.log_tail import LogTail
+from sanctum_messaging.hub.polls import Polls
+from sanctum_messaging.hub.registry import Parts
+from sanctum_messaging.hub.ring import Ring
+from sanctum_messaging.hub.settings import HubSettings
+from sanctum_messaging.hub.users import Users
+from sanctum_messaging.presenters import present_signal
+from sanctum_messaging.protocol.codec import encode_frame
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sanctum_messaging.domain.events import Committed, Event, Signal
+    from sanctum_messaging.domain.model import Actor, Cursor
+    from sanctum_messaging.hub.callables import (
+        Authenticate,
+        DropResumeState,
+        LoadResumeState,
+        OnFrame,
+        PersistResumeState,
+    )
+    from sanctum_messaging.hub.opening import Handshake
+    from sanctum_messaging.hub.transport import Transport
+    from sanctum_messaging.ports.log import EventLog
+    from sanctum_messaging.ports.streams import EncodedPage
+
+
+class WebSocketHub:
+    """Live delivery with lossless resume, usable without the rest of the service (``examples/hub_alone.py``).
+
+    Entering it fills the ring from the log, so that it is ready on return; leaving it drains. It lives on one event
+    loop, and ``apply``, ``apply_signal`` and ``tick`` are called there and nowhere else.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticate: Authenticate,
+        load_resume_state: LoadResumeState,
+        persist_resume_state: PersistResumeState,
+        drop_resume_state: DropResumeState,
+        log: EventLog,
+        on_frame: OnFrame,
+        settings: HubSettings | None = None,
+    ) -> None:
+        self.settings = settings or HubSettings()
+        self.counters = HubCounters()
+        self.callables = Callables(authenticate, load_resume_state, persist_resume_state, drop_resume_state, on_frame)
+        self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
+        self._tail = LogTail(log, self._ring, self.settings, on_event=self._apply_event, on_reset=self._reset)
+        self._users = Users(log, linger_seconds=self.settings.linger_seconds)
+        source = Source(
+            log=log,
+            ring=self._ring,
+            tail=self._tail,
+            users=self._users,
+            flush=Flush(),
+            database=asyncio.Semaphore(self.settings.database_catch_ups),
+            settings=self.settings,
+            counters=self.counters,
+        )
+        self._parts = Parts(self.callables, source)
+        self._polls = Polls(source)
+        self._draining = False
+        self._lifespan = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._tail.start()
+        tasks = await self._lifespan.enter_async_context(asyncio.TaskGroup())
+        for each in (tasks.create_task(self._tail.run()), tasks.create_task(self._run_ticks())):
+            self._lifespan.callback(each.cancel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain()
+        await self._lifespan.__aexit__(kind, error, trace)
+
+    @property
+    def tail(self) -> Cursor:
+        """The newest event that was applied here."""
+        return self._ring.tail
+
+    def apply(self, committed: Committed) -> None:
+        """Take what a commit appended, after it; synchronous, and cheap per recipient.
+
+        Commits may come late, twice or not at all: order and completeness are the log's.
+        """
+        self._tail.apply(committed)
+
+    def apply_signal(self, signal: Signal) -> None:
+        """Tell those who are live of something that is not durable."""
+        frame = encode_frame(present_signal(signal))
+        for user in self._users.hear(signal):
+            for receiver in user.live:
+                receiver.hint(frame)
+
+    async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
+        """Read a stream by polling; see ``ports.streams.Streams``, which the hub implements."""
+        return await self._polls.read(actor, cursor=cursor, limit=limit, wait_ms=wait_ms)
+
+    async def serve(self, transport: Transport, handshake: Handshake) -> None:
+        """Serve one socket until it is closed. While draining, it is sent away at once."""
+        connection = Connection(self._parts, transport, handshake)
+        if self._draining:
+            connection.drain(0)
+        await connection.run()
+
+    async def drain(self) -> None:
+        """Send everybody away, within 5 s: ``drain``, then close 4000; resume states are kept and polls answered."""
+        self._draining = True
+        self._polls.drain()
+        for connection in tuple(self._parts.registry.connections):
+            connection.drain(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self._parts.registry.empty.wait()
+
+    def tick(self) -> None:
+        """Look at all that depends on time; called every ``tick_seconds``."""
+        now = self.settings.monotonic()
+        for connection in tuple(self._parts.registry.connections):
+            connection.tick(now)
+        self._users.expire(now)
+
+    async def _run_ticks(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.tick_seconds)
+            self.tick()
+
+    def _apply_event(self, event: Event) -> None:
+        """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
+        frame = self._ring.append(event)
+        self._users.let_in(event)
+        for user in self._users.audience(event):
+            user.deliver(event.cursor, frame)
+        self._users.let_out(event)
+        self._polls.wake(event.tenant)
+        self.counters.applied += 1
+
+    def _reset(self, head: Cursor) -> None:
+        """The log is another one now: nobody's picture can be mended from it."""
+        self._ring.reset(head)
+        self._users.forget_all()
+        for connection in self._parts.registry.connections:
+            connection.delivery.start_over("diverged", head)

@@ -1,0 +1,95 @@
+"""What happens on ``hello``: who it is, what he comes back to, and from where his stream goes on."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sanctum_messaging.domain.errors import UnauthenticatedError
+from sanctum_messaging.domain.model import Actor, Cursor
+from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.resume import Resume, open_resume
+
+if TYPE_CHECKING:
+    from sanctum_messaging.hub.callables import Callables
+    from sanctum_messaging.hub.catch_up import Source
+    from sanctum_messaging.hub.user import User
+    from sanctum_messaging.protocol.frames import Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What is known before the first frame; ``actor`` is none if the token is to come with ``hello``."""
+
+    actor: Actor | None = None
+    act_as: str | None = None
+    origin: str | None = None
+    peer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stream that can begin. ``user`` is held and has to be released."""
+
+    actor: Actor
+    user: User
+    resume: Resume
+    start: Cursor
+    lost: Literal["too_old", "diverged"] | None
+    """Why the stream can't go on from the client's cursor, but starts at the log's end."""
+    holds: bool
+    """Whether the session is still ours: another socket may have taken it over meanwhile."""
+
+
+async def open_stream(callables: Callables, source: Source, handshake: Handshake, hello: Hello) -> Opening:
+    """Prepare a stream. Between the last look at the log and the return nothing is awaited.
+
+    Raises:
+        UnauthenticatedError: no valid token, or one of another user than the handshake's.
+        ForbiddenError: the origin or ``Act-As`` is not allowed.
+        InvalidCursorError: the cursor was never given out.
+        UnavailableError: it can't be done now.
+    """
+    actor = await _identify(callables, handshake, hello.token)
+    wanted = None if hello.cursor is None else Cursor.parse(hello.cursor)
+    with ExitStack() as undo:
+        user = source.users.hold(actor.tenant, actor.user)
+        undo.callback(lambda: source.users.release(user, source.settings.monotonic()))
+        head = await source.users.load(user)
+        resume = await open_resume(callables, source.settings, actor, token=hello.resume_token, start=head)
+        if wanted is None and resume.resumed:
+            wanted = resume.cursor
+        while True:
+            epoch = source.tail.epoch
+            await source.tail.reach(head.position)
+            start, lost = await _locate(source, wanted, head)
+            resume.cursor = start
+            holds = await resume.persist()
+            if epoch == source.tail.epoch:
+                break
+            head = await source.users.load(user)
+        undo.pop_all()
+    return Opening(actor, user, resume, start, lost, holds)
+
+
+async def _identify(callables: Callables, handshake: Handshake, token: str | None) -> Actor:
+    known = handshake.actor
+    if token is None:
+        if known is None:
+            raise UnauthenticatedError
+        return known
+    actor = await callables.authenticate(Credentials(token, handshake.act_as), handshake.origin, handshake.peer)
+    if known is not None and (known.tenant, known.user) != (actor.tenant, actor.user):
+        raise UnauthenticatedError
+    return actor
+
+
+async def _locate(
+    source: Source, wanted: Cursor | None, head: Cursor
+) -> tuple[Cursor, Literal["too_old", "diverged"] | None]:
+    """Find where the stream starts: at the cursor if the log holds what follows it, else at the log's end."""
+    if wanted is None:
+        return head, None
+    state = await source.tail.check_cursor(wanted)
+    return (wanted, None) if state == "ok" else (head, state)

@@ -1,0 +1,126 @@
+"""Streams read by polling: the same pages as on the socket, and a wait that costs no query."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from sanctum_messaging.domain.errors import CursorLostError
+from sanctum_messaging.domain.model import Cursor, Position, TenantId
+from sanctum_messaging.hub.catch_up import CatchUp, Page
+from sanctum_messaging.ports.streams import EncodedPage
+from sanctum_messaging.presenters import encode_event
+
+if TYPE_CHECKING:
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.catch_up import Source
+
+
+class Reader(Protocol):
+    """Reads a stream page by page."""
+
+    async def read(self, after: Cursor) -> Page | None:
+        """Read the next page, not beyond the tail; none if the log is another now."""
+        ...
+
+
+class TenantReader:
+    """Reads all events of a tenant, from the database."""
+
+    def __init__(self, source: Source, tenant: TenantId, limit: int) -> None:
+        self._source = source
+        self._tenant = tenant
+        self._limit = limit
+        self._window = source.settings.window
+
+    async def read(self, after: Cursor) -> Page | None:
+        source = self._source
+        epoch = source.tail.epoch
+        if after.position == source.ring.tail.position:
+            return Page((), source.ring.tail)
+        async with source.database:
+            upto = Position(min(after.position + self._window, source.ring.tail.position))
+            page = await source.log.read_tenant_stream(self._tenant, after=after.position, upto=upto, limit=self._limit)
+        self._window *= 2
+        frames = [(event.cursor, encode_event(event)) for event in page.events]
+        return Page(frames, page.upto) if epoch == source.tail.epoch else None
+
+
+class Polls:
+    """Implements ``ports.streams.Streams`` for the hub."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._tenants: dict[TenantId, set[asyncio.Future[None]]] = {}
+        self._draining = False
+
+    async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
+        """See ``ports.streams.Streams.read``."""
+        if cursor is None:
+            return EncodedPage((), await self._source.log.read_head(), has_more=False)
+        if actor.service and not actor.impersonating:
+            return await self._read_tenant(actor.tenant, cursor, limit, wait_ms=wait_ms)
+        users = self._source.users
+        user = users.hold(actor.tenant, actor.user)
+        try:
+            await self._enter(cursor, await users.load(user))
+            reader = CatchUp(self._source, user, limit=limit, max_bytes=self._source.settings.sync_bytes)
+            return await self._poll(reader, user.waiting, cursor, wait_ms=wait_ms)
+        finally:
+            users.release(user, self._source.settings.monotonic())
+
+    def wake(self, tenant: TenantId) -> None:
+        """Something happened in a tenant."""
+        for waiting in self._tenants.get(tenant, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def drain(self) -> None:
+        """Answer all that wait, now and from now on."""
+        self._draining = True
+        self._source.users.wake_all()
+        for tenant in self._tenants:
+            self.wake(tenant)
+
+    async def _read_tenant(self, tenant: TenantId, cursor: Cursor, limit: int, *, wait_ms: int) -> EncodedPage:
+        await self._enter(cursor, await self._source.log.read_head())
+        waiting = self._tenants.setdefault(tenant, set())
+        reader = TenantReader(self._source, tenant, limit)
+        return await self._poll(reader, waiting, cursor, wait_ms=wait_ms)
+
+    async def _enter(self, cursor: Cursor, head: Cursor) -> None:
+        """Check a cursor, and wait until all is here that was acknowledged before the call."""
+        tail = self._source.tail
+        state = await tail.check_cursor(cursor)
+        if state != "ok":
+            raise CursorLostError(state, head)
+        await tail.reach(head.position)
+
+    async def _poll(
+        self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, wait_ms: int
+    ) -> EncodedPage:
+        """Read until there is something, or the time is up; waiting costs no query."""
+        clock = self._source.settings.monotonic
+        until = clock() + wait_ms / 1000
+        while True:
+            page = await reader.read(cursor)
+            if page is None:
+                raise CursorLostError("diverged", self._source.ring.tail)
+            cursor, tail = page.upto, self._source.ring.tail
+            at_tail = cursor.position == tail.position
+            left = 0.0 if self._draining else until - clock()
+            if page.frames or (at_tail and left <= 0):
+                frames = [frame for _, frame in page.frames]
+                return EncodedPage(frames, cursor, has_more=not at_tail)
+            if at_tail:
+                await _wait(waiting, left)
+
+
+async def _wait(waiting: set[asyncio.Future[None]], seconds: float) -> None:
+    """Wait to be woken, or for the time to pass."""
+    woken = asyncio.get_running_loop().create_future()
+    waiting.add(woken)
+    try:
+        await asyncio.wait((woken,), timeout=seconds)
+    finally:
+        waiting.discard(woken)

@@ -1,0 +1,63 @@
+"""The connections of a hub, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.protocol.codes import CloseCode
+
+if TYPE_CHECKING:
+    from sanctum_messaging.hub.callables import Callables
+    from sanctum_messaging.hub.catch_up import Source
+    from sanctum_messaging.hub.connection import Connection
+    from sanctum_messaging.hub.dialogue import Owner
+    from sanctum_messaging.hub.resume import Resume
+
+
+class Registry:
+    """All connections, and which of them holds which resumable session."""
+
+    def __init__(self) -> None:
+        self.connections: set[Connection] = set()
+        self._holders: dict[str, tuple[Resume, Owner]] = {}
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def enter(self, connection: Connection) -> None:
+        """Add a connection."""
+        self.connections.add(connection)
+        self.empty.clear()
+
+    def leave(self, connection: Connection) -> None:
+        """Take a connection out."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self.empty.set()
+
+    def claim(self, resume: Resume, owner: Owner) -> bool:
+        """Give a session to a connection and close who held it; false if that one came later than the claimant."""
+        held = self._holders.get(resume.id)
+        if held is not None:
+            holder, other = held
+            if holder.generation > resume.generation:
+                return False
+            other.close(CloseCode.REPLACED)
+        self._holders[resume.id] = (resume, owner)
+        return True
+
+    def give_up(self, resume: Resume) -> None:
+        """Let go of a session, if it has not passed on to another connection."""
+        held = self._holders.get(resume.id)
+        if held is not None and held[0] is resume:
+            del self._holders[resume.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every connection of a hub works with."""
+
+    callables: Callables
+    source: Source
+    registry: Registry = field(default_factory=Registry)

@@ -1,0 +1,165 @@
+"""The newest events, encoded for the wire and bounded, with a list per conversation: what most catch-ups read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from heapq import merge
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.domain.events import Event, MessageChange
+from sanctum_messaging.domain.model import ORIGIN, ConversationId, Cursor, Message, MessageId, Position
+from sanctum_messaging.presenters import encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An event and its frame; both are replaced once the event's message was edited or deleted."""
+
+    event: Event
+    frame: bytes
+
+    @property
+    def position(self) -> Position:
+        return self.event.position
+
+
+_position = attrgetter("position")
+_EVENT_BYTES = 1_024
+"""About what an event takes."""
+_TRIM = 64
+"""How many dead entries a lane carries before it is worth moving the others down."""
+
+
+class Lane:
+    """Entries in order of position: appended at the end, dropped at the start, found by bisection."""
+
+    __slots__ = ("_entries", "_start")
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._start = 0
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._start
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
+    def pop_first(self) -> Entry:
+        entry = self._entries[self._start]
+        self._start += 1
+        if self._start > _TRIM and self._start * 2 > len(self._entries):
+            del self._entries[: self._start]
+            self._start = 0
+        return entry
+
+    def at(self, index: int) -> Entry:
+        return self._entries[self._start + index]
+
+    @property
+    def last(self) -> Position:
+        return self._entries[-1].position
+
+    def after(self, position: Position) -> Iterator[Entry]:
+        entries = self._entries
+        for index in range(bisect_right(entries, position, lo=self._start, key=_position), len(entries)):
+            yield entries[index]
+
+
+class Ring:
+    """Holds the events (floor, tail] of the log without a hole. All methods are synchronous.
+
+    The tail is the log's newest event that was applied here; the hub has no other notion of where it stands.
+    """
+
+    def __init__(self, *, max_bytes: int, max_events: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_events = max_events
+        self.reset(ORIGIN)
+
+    def reset(self, head: Cursor) -> None:
+        """Forget everything and go on behind a cursor."""
+        self.tail = head
+        self.floor = head.position
+        self._bytes = 0
+        self._all = Lane()
+        self._lanes: dict[ConversationId, Lane] = {}
+        self._newest: dict[MessageId, tuple[Position, Message]] = {}
+        """Where each message occurs last, and its content there, which is what its earlier entries show too."""
+
+    def append(self, event: Event) -> bytes:
+        """Add the next event and return its frame.
+
+        From then on the earlier entries of its message show the content that the message has now.
+
+        Raises:
+            ValueError: the event is not the one right after the tail.
+        """
+        if event.position != self.tail.position + 1:
+            raise ValueError("Only the event right after the tail can be applied.")
+        entry = Entry(event, encode_event(event))
+        if isinstance(event.body, MessageChange):
+            self._newest[event.body.message.id] = (event.position, event.body.message)
+        self._all.append(entry)
+        self._lanes.setdefault(event.conversation_id, Lane()).append(entry)
+        self._bytes += len(entry.frame)
+        self.tail = event.cursor
+        while self._bytes > self._max_bytes or len(self._all) > self._max_events:
+            self._drop_first()
+        return entry.frame
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more event would push an old one out."""
+        return self._bytes + _EVENT_BYTES > self._max_bytes or len(self._all) == self._max_events
+
+    def find_tag(self, position: Position) -> str | None:
+        """Find the tag of an event that is in the ring, or of the tail."""
+        if position == self.tail.position:
+            return self.tail.tag
+        if not self.floor < position < self.tail.position:
+            return None
+        return self._all.at(position - self.floor - 1).event.tag
+
+    def covers(self, after: Position) -> bool:
+        """Tell whether all events behind a position, up to the tail, are here."""
+        return self.floor <= after <= self.tail.position
+
+    def entries(self, conversations: Collection[ConversationId], after: Position) -> Iterator[Entry]:
+        """Iterate over the entries of some conversations behind a position, in order of position.
+
+        The cost follows what is taken from it. To be done with before anything is awaited.
+        """
+        few, many = sorted((conversations, self._lanes), key=len)
+        lanes = [self._lanes[each] for each in few if each in many]
+        found = merge(*(lane.after(after) for lane in lanes if lane.last > after), key=_position)
+        return map(self._refreshed, found)
+
+    def _refreshed(self, entry: Entry) -> Entry:
+        """Encode an entry anew if its message has changed; done when it is read, so that edits stay cheap."""
+        body = entry.event.body
+        if isinstance(body, MessageChange):
+            _, message = self._newest[body.message.id]
+            if body.message.version < message.version:
+                entry.event = replace(entry.event, body=replace(body, message=message))
+                self._bytes -= len(entry.frame)
+                entry.frame = encode_event(entry.event)
+                self._bytes += len(entry.frame)
+        return entry
+
+    def _drop_first(self) -> None:
+        entry = self._all.pop_first()
+        self.floor = entry.position
+        self._bytes -= len(entry.frame)
+        lane = self._lanes[entry.event.conversation_id]
+        lane.pop_first()
+        if not len(lane):
+            del self._lanes[entry.event.conversation_id]
+        body = entry.event.body
+        if isinstance(body, MessageChange) and self._newest[body.message.id][0] == entry.position:
+            del self._newest[body.message.id]

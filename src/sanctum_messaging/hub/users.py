@@ -1,0 +1,221 @@
+"""The users that the hub knows now: who is in which conversation, and who is to be told of an event.
+
+A user is entered here *before* his memberships are read. What happens to them meanwhile is kept, and what lies above
+the position of the read is applied after it, so that no change can fall between reading and listening.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.domain.events import (
+    ConversationChange,
+    Event,
+    EventKind,
+    Interval,
+    Memberships,
+    MessageChange,
+    ParticipantChange,
+    Signal,
+    SignalKind,
+)
+from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, TenantId, UserId
+from sanctum_messaging.hub.user import User
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from sanctum_messaging.ports.log import EventLog
+
+
+class Users:
+    """All users with connections or polls, by name and by conversation. Every method but ``load`` is synchronous."""
+
+    def __init__(self, log: EventLog, *, linger_seconds: float) -> None:
+        self._log = log
+        self._linger = linger_seconds
+        self._users: dict[tuple[TenantId, UserId], User] = {}
+        self._members: dict[ConversationId, set[User]] = {}
+        self._loading: set[User] = set()
+        self._epoch = 0
+        self._idle: dict[User, float] = {}
+
+    def hold(self, tenant: TenantId, name: UserId) -> User:
+        """Enter a user, or find him; ``release`` him as often."""
+        user = self._users.get((tenant, name))
+        if user is None:
+            user = self._users[tenant, name] = User(tenant, name)
+        user.uses += 1
+        self._idle.pop(user, None)
+        return user
+
+    def release(self, user: User, now: float) -> None:
+        """Let go of a user; he lingers, so that the next poll need not read his memberships again."""
+        user.uses -= 1
+        if not user.uses:
+            self._idle[user] = now
+
+    def expire(self, now: float) -> None:
+        """Forget those who have lingered long enough; the longest idle come first."""
+        for user, since in tuple(self._idle.items()):
+            if now - since < self._linger:
+                return
+            self._unload(user)
+            del self._idle[user], self._users[user.tenant, user.name]
+
+    async def load(self, user: User) -> Cursor:
+        """Make sure that a user's memberships are known; return an end of the log that is not older than the call.
+
+        Both together: whoever waits until the tail has reached the cursor has seen all that was acknowledged before.
+        """
+        async with user.lock:
+            if not user.loaded:
+                return await self._read(user)
+        return await self._log.read_head()
+
+    def audience(self, event: Event) -> Collection[User]:
+        """List who is to be told of an event."""
+        members = self._members.get(event.conversation_id, ())
+        match event.body:
+            case ParticipantChange(private=True) | MessageChange(joined_only=True):
+                return [user for user in members if user.sees(event)]
+            case _:
+                return tuple(members)
+
+    def let_in(self, event: Event) -> None:
+        """Before an event is delivered: whom it adds is told of it."""
+        if event.kind not in _OF_MEMBERSHIPS:
+            return
+        for user in self._loading:
+            user.kept.append(event)
+        for participant in _joining(event):
+            joining = self._users.get((event.tenant, participant.user_id))
+            if joining is not None:
+                self._join(joining, event, participant)
+        for user in self._members.get(event.conversation_id, ()):
+            _note_visibility(user, event)
+
+    def let_out(self, event: Event) -> None:
+        """After an event was delivered: whom it removes has been told of it and is told of nothing more."""
+        if event.kind in _ENDING:
+            for user in tuple(self._members.get(event.conversation_id, ())):
+                if _ends(event, user):
+                    self._leave(user, event)
+
+    def hear(self, signal: Signal) -> Iterable[User]:
+        """List who is to be told of a signal: of his own marker a reader is, of his own typing nobody."""
+        for user in self._members.get(signal.conversation_id, ()):
+            oneself = user.name == signal.user_id
+            if oneself and signal.kind is SignalKind.TYPING:
+                continue
+            if oneself or not signal.to_self_only:
+                yield user
+
+    def wake_all(self) -> None:
+        """Let all polls look again."""
+        for user in self._users.values():
+            user.wake()
+
+    def forget_all(self) -> None:
+        """The log is another one: nothing that was read from the old holds."""
+        self._epoch += 1
+        for user in self._users.values():
+            self._unload(user)
+
+    async def _read(self, user: User) -> Cursor:
+        """Read the memberships until what was read still holds when it is there."""
+        while True:
+            user.kept = []
+            epoch = self._epoch
+            self._loading.add(user)
+            try:
+                memberships = await self._log.read_memberships(user.tenant, user.name)
+            finally:
+                self._loading.discard(user)
+            if epoch == self._epoch and self._enter(user, memberships):
+                return memberships.head
+
+    def _enter(self, user: User, memberships: Memberships) -> bool:
+        """Take what was read, then what happened since; false if that can't be told without reading again."""
+        user.loaded = True
+        user.as_of = user.changed_at = memberships.head.position
+        user.conversations = dict(memberships.conversations)
+        for conversation_id in user.conversations:
+            self._members.setdefault(conversation_id, set()).add(user)
+        for event in user.kept:
+            for participant in _joining(event):
+                if (event.tenant, participant.user_id) == (user.tenant, user.name):
+                    self._join(user, event, participant)
+            _note_visibility(user, event)
+            if _ends(event, user):
+                self._leave(user, event)
+        user.kept = []
+        return user.loaded
+
+    def _join(self, user: User, event: Event, participant: Participant) -> None:
+        if not user.loaded or event.position <= user.as_of:
+            return
+        if participant.version > 1:
+            # He was in it before, and in which intervals is known to the database alone.
+            self._unload(user)
+            return
+        user.conversations[event.conversation_id] = (Interval(event.seq),)
+        user.changed_at = event.position
+        self._members.setdefault(event.conversation_id, set()).add(user)
+
+    def _leave(self, user: User, event: Event) -> None:
+        if event.position <= user.as_of or event.conversation_id not in user.conversations:
+            return
+        del user.conversations[event.conversation_id]
+        user.changed_at = event.position
+        self._drop_member(event.conversation_id, user)
+
+    def _unload(self, user: User) -> None:
+        """Have a user's memberships read anew; his connections wait for that, and miss nothing by it."""
+        user.loaded = False
+        for conversation_id in user.conversations:
+            self._drop_member(conversation_id, user)
+        user.conversations = {}
+        for receiver in tuple(user.live):
+            receiver.fall_behind()
+        user.wake()
+
+    def _drop_member(self, conversation_id: ConversationId, user: User) -> None:
+        members = self._members[conversation_id]
+        members.discard(user)
+        if not members:
+            del self._members[conversation_id]
+
+
+_ENDING = frozenset((EventKind.PARTICIPANT_REMOVED, EventKind.CONVERSATION_DELETED))
+_OF_MEMBERSHIPS = _ENDING | {
+    EventKind.PARTICIPANT_ADDED,
+    EventKind.CONVERSATION_CREATED,
+    EventKind.CONVERSATION_UPDATED,
+}
+
+
+def _joining(event: Event) -> tuple[Participant, ...]:
+    """List whom an event adds to its conversation."""
+    match event.body:
+        case ParticipantChange(participant=participant) if event.kind is EventKind.PARTICIPANT_ADDED:
+            return (participant,)
+        case ConversationChange(participants=participants) if event.kind is EventKind.CONVERSATION_CREATED:
+            return participants
+        case _:
+            return ()
+
+
+def _ends(event: Event, user: User) -> bool:
+    """Tell whether an event of a user's conversation ends his membership."""
+    match event.body:
+        case ParticipantChange(participant=participant):
+            return event.kind is EventKind.PARTICIPANT_REMOVED and participant.user_id == user.name
+        case _:
+            return event.kind is EventKind.CONVERSATION_DELETED
+
+
+def _note_visibility(user: User, event: Event) -> None:
+    """What members see of the past is another than before: for them the ring does not hold it."""
+    if isinstance(event.body, ConversationChange) and event.body.visibility_changed:
+        user.changed_at = max(user.changed_at, event.position)
