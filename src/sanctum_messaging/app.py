@@ -1,0 +1,122 @@
+"""The running service: a listening socket, uvicorn on it, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+import uvloop
+
+from sanctum_messaging.bootstrap import open_service
+from sanctum_messaging.config import ConfigError, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sanctum_messaging.bootstrap import Service
+    from sanctum_messaging.config import Config
+
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another waits. With the default of 5 ms the writer's thread, which
+asks for it once per statement, is starved by a busy event loop: a batch took 555 ms instead of 8."""
+MAX_FRAME_BYTES = 64 * 1024
+BACKLOG = 2_048
+KEEP_ALIVE_SECONDS = 65
+"""Longer than the 60 s after which load balancers let go of an idle connection: they should be first."""
+GRACE_SECONDS = 2
+"""What requests under way may still take once the service stops; with the hub's own share the stop is over in 5 s."""
+TCP_USER_TIMEOUT_MS = 30_000
+"""Data that a peer does not acknowledge for this long ends the connection, whatever keeps its window shut."""
+
+_log = structlog.get_logger()
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Raises:
+        ConfigError: the address, the database or the keys can't be had.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    with _listening(config) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, listener))
+    return 0
+
+
+@contextlib.contextmanager
+def _listening(config: Config) -> Generator[socket.socket]:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {error.strerror}")) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Inherited by every accepted socket; Linux only.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    with listener:
+        yield listener
+
+
+async def _serve(config: Config, listener: socket.socket) -> None:
+    async with open_service(config) as service:
+        server = _Server(
+            uvicorn.Config(
+                service.asgi,
+                http="httptools",
+                ws="websockets-sansio",
+                ws_max_size=MAX_FRAME_BYTES,
+                ws_ping_interval=None,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_stop_on_signal(service, server))
+            _announce(config, listener)
+            await server.serve(sockets=[listener])
+    _log.info("stopped")
+
+
+async def _stop_on_signal(service: Service, server: uvicorn.Server) -> None:
+    """Wait for SIGINT or SIGTERM, then: not ready, drain the sockets, stop the server. A second signal hurries."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+
+    def tell() -> None:
+        server.force_exit = told.is_set()
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, tell)
+    await told.wait()
+    _log.info("stopping")
+    await service.drain()
+    server.should_exit = True
+
+
+def _announce(config: Config, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    _log.info("listening", address=address)
+    if config.dev:
+        print(f"\n  Sanctum Messaging: open {address}/?user=ann and, in another tab, {address}/?user=bob\n", flush=True)  # noqa: T201 - the one line that is for a person
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers, which would cut every socket at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
