@@ -17,7 +17,8 @@ from sanctum_messaging.protocol.resources import MessageResult
 from sanctum_messaging.protocol.results import FrameResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports import Ports
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ActionFrame = Send | Read | Typing
 
 
-def create_on_frame(ports: Ports) -> Callable[[Actor, ActionFrame], Awaitable[FrameResult]]:
+def create_on_frame(ports: Ports) -> Callable[[Actor, ActionFrame], Coroutine[Any, Any, FrameResult]]:
     """Make the hub's callable.
 
     It raises the actions' refusals. A ``Send`` reaches the log before the first suspension, so that a connection's

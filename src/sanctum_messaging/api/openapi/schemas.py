@@ -69,7 +69,9 @@ def _tidy(schema: Any) -> None:  # noqa: ANN401 - JSON has no narrower type
         for each in schema:
             _tidy(each)
     elif isinstance(schema, dict):
-        schema.pop("title", None)
+        if isinstance(schema.get("title"), str):
+            # Generated from the class; a field of that name has a schema here instead.
+            del schema["title"]
         if isinstance(schema.get("description"), str):
             schema["description"] = plain(schema["description"])
         for each in schema.values():
