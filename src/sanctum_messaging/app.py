@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -55,7 +56,8 @@ def _listening(config: Config) -> Generator[socket.socket]:
     try:
         listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {error.strerror}")) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {reason}")) from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Inherited by every accepted socket; Linux only.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
     with listener:

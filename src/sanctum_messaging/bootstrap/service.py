@@ -13,6 +13,7 @@ from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
 from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.api.application import create_api
+from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.readiness import WriteProbe
 from sanctum_messaging.api.services import ApiSettings, Readiness, Services
 from sanctum_messaging.api.socket_frames import create_on_frame
@@ -20,7 +21,7 @@ from sanctum_messaging.bootstrap.identity import development_issuer, token_verif
 from sanctum_messaging.bootstrap.readings import service_readings
 from sanctum_messaging.bootstrap.storage import open_database
 from sanctum_messaging.demo.routes import demo_routes
-from sanctum_messaging.domain.errors import UnauthenticatedError
+from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
@@ -101,7 +102,7 @@ async def _running(
     resume_states = ResumeStateWriter(resume_store, clock)
     ports = Ports(store=store, log=writer, markers=markers, bus=bus, clock=clock)
     hub = WebSocketHub(
-        authenticate=_authenticate_with(verifier),
+        authenticate=_authenticate_with(verifier, _origins(config)),
         load_resume_state=resume_store.load,
         persist_resume_state=resume_states.persist,
         drop_resume_state=resume_store.drop,
@@ -137,9 +138,16 @@ async def _running(
                 each.close()
 
 
-def _authenticate_with(verifier: TokenVerifier) -> Authenticate:
+def _origins(config: Config) -> OriginPolicy:
+    return OriginPolicy(config.cors_allowed_origins, credentials=config.cors_allow_credentials)
+
+
+def _authenticate_with(verifier: TokenVerifier, origins: OriginPolicy) -> Authenticate:
     async def authenticate_socket(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
-        del origin, peer  # The origin is checked by the same list as for HTTP, before the hub is asked.
+        del peer  # The endpoint has already passed over the service's own origin; the others must be listed.
+        if not origins.allows(origin, scheme="", host=None):
+            detail = "Sockets from this origin are not allowed."
+            raise ForbiddenError(detail, code="origin_not_allowed")
         if credentials.token is None:
             raise UnauthenticatedError
         return await authenticate(verifier, credentials.token, credentials.act_as)
