@@ -1,0 +1,179 @@
+"""Proves JWTs of one issuer (RFC 7519, with the advice of RFC 8725)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from joserfc import jws
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+
+from sanctum_messaging.adapters.jwt.claims import Claims, Issuer, TokenRefused, read_claims
+from sanctum_messaging.adapters.jwt.keys import ALGORITHMS, KeySource, VerificationKey
+from sanctum_messaging.domain.errors import UnauthenticatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joserfc.jwa import JWSAlgModel
+    from joserfc.registry import HeaderRegistryDict
+    from structlog.typing import FilteringBoundLogger
+
+    from sanctum_messaging.ports.identity import VerifiedToken
+
+MAX_TOKEN_BYTES = 8 * 1024
+"""Checked before anything is decoded. Tokens with many groups come to 4 KiB; proxies cut headers at 8."""
+
+MAX_KID_CHARACTERS = 256
+"""A ``kid`` is remembered when it is unknown, so it has to be small."""
+
+MAX_REMEMBERED = 10_000
+"""Proven tokens that are not proven again: one for each connection that an instance is made for."""
+
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+"""RFC 9068 section 4 and RFC 7515 section 4.1.9; compared without case."""
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""Three parts, none of them empty; five would be encrypted."""
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+
+class JWTVerifier:
+    """A TokenVerifier. Call ``start`` before the first ``verify`` and ``close`` at the end."""
+
+    def __init__(self, keys: KeySource, issuer: Issuer, now: Callable[[], int]) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._now = now
+        self._proven = _ProvenTokens()
+
+    async def start(self) -> None:
+        await self._keys.start()
+
+    async def close(self) -> None:
+        await self._keys.close()
+
+    async def verify(self, token: str) -> VerifiedToken:
+        try:
+            claims = await self._prove(_check_form(token))
+            claims.check_in_force(self._now())
+        except TokenRefused as refusal:
+            log.info("token_refused", reason=refusal.reason)
+            raise UnauthenticatedError from None
+        return claims.token
+
+    async def _prove(self, token: bytes) -> Claims:
+        digest = hashlib.sha256(token).digest()
+        known = self._proven.find(digest)
+        if known is not None and self._keys.trusts(known[1]):
+            return known[0]
+        header = _read_header(token)
+        keys = await self._keys.find(header.kid, header.alg)
+        if not keys:
+            raise TokenRefused("no key of the issuer fits kid and alg")
+        payload, key = _check_signature(token, header.alg, keys)
+        claims = read_claims(payload, self._issuer)
+        self._proven.remember(digest, claims, key)
+        return claims
+
+
+class _ProvenTokens:
+    """The tokens that were proven last, by digest, so that memory holds none of them.
+
+    An entry says nothing about the present: whether the token is in force and its key trusted is asked at each use.
+    """
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[bytes, tuple[Claims, VerificationKey]] = OrderedDict()
+
+    def find(self, digest: bytes) -> tuple[Claims, VerificationKey] | None:
+        if digest not in self._entries:
+            return None
+        self._entries.move_to_end(digest)
+        return self._entries[digest]
+
+    def remember(self, digest: bytes, claims: Claims, key: VerificationKey) -> None:
+        self._entries[digest] = (claims, key)
+        if len(self._entries) > MAX_REMEMBERED:
+            self._entries.popitem(last=False)
+
+
+class _Header(msgspec.Struct):
+    """What is read of the header. Where it offers a key of its own (jku, jwk, x5u, x5c), nobody looks."""
+
+    alg: str
+    kid: str | None = None
+    typ: str | None = None
+    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    b64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_HEADER = msgspec.json.Decoder(_Header)
+
+
+class _Registry(jws.JWSRegistry):
+    """The one algorithm that the header names and its key fits.
+
+    It looks at nothing else of the header, which was read before, and lets its parts be as long as the token may be.
+    """
+
+    default_header_registry: HeaderRegistryDict = {}  # noqa: RUF012 # joserfc declares it so, and only reads it.
+    max_header_length = MAX_TOKEN_BYTES
+    max_payload_length = MAX_TOKEN_BYTES
+    max_signature_length = MAX_TOKEN_BYTES
+
+    def __init__(self, algorithm: str) -> None:
+        # EdDSA is the older name, for which joserfc would warn at each token (RFC 9864).
+        name = "Ed25519" if algorithm == "EdDSA" else algorithm
+        super().__init__(algorithms=[name], strict_check_header=False)
+        self._algorithm = algorithm
+        self._model = super().get_alg(name)
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name != self._algorithm:
+            raise UnsupportedAlgorithmError
+        return self._model
+
+
+_REGISTRIES = {algorithm: _Registry(algorithm) for algorithm in ALGORITHMS}
+
+
+def _check_form(token: str) -> bytes:
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenRefused("larger than 8 KiB")
+    if not _COMPACT.fullmatch(token):
+        raise TokenRefused("not a signed token in compact form")
+    return token.encode("ascii")
+
+
+def _read_header(token: bytes) -> _Header:
+    encoded = token.partition(b".")[0]
+    try:
+        header = _HEADER.decode(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise TokenRefused("the header is malformed") from error
+    if header.alg not in ALGORITHMS:
+        raise TokenRefused("the algorithm is not allowed")
+    if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
+        raise TokenRefused("the header asks for an extension")
+    if header.typ is not None and header.typ.casefold() not in _TYPES:
+        raise TokenRefused("the type is not that of an access token")
+    if header.kid is not None and len(header.kid) > MAX_KID_CHARACTERS:
+        raise TokenRefused("the kid is too long")
+    return header
+
+
+def _check_signature(token: bytes, algorithm: str, keys: tuple[VerificationKey, ...]) -> tuple[bytes, VerificationKey]:
+    """Return what was signed, and the key that proves it; several keys may bear one ``kid``."""
+    for key in keys:
+        try:
+            return jws.deserialize_compact(token, key.key, registry=_REGISTRIES[algorithm]).payload, key
+        except (JoseError, ValueError, RecursionError):
+            continue
+    raise TokenRefused("the signature proves nothing")
