@@ -1,0 +1,130 @@
+"""Logs: one event with fields a line, JSON for machines or text for a developer, on standard error.
+
+What clients send never reaches a line as it is: control characters are escaped, long values cut, and of an exception
+the log tells type and place but not the message, into which drivers put the values at fault.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from typing import TYPE_CHECKING, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+MAX_VALUE_CHARACTERS = 1_000
+"""Enough for a path or a reason; a line stays below what log collectors cut at (8-16 KiB)."""
+
+MAX_CAUSES = 5
+"""How far an exception's causes are followed; the sixth has never told anything that the first five did not."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Also what ends a line or turns its direction in Unicode: a line must not be able to look like two."""
+
+
+def configure_logging(level: str, *, human: bool, stream: TextIO | None = None) -> None:
+    """Set up all logging of the process; ``level`` is a lower-case name, ``human`` is for development.
+
+    The level is for our own events. Libraries are heard from ``warning`` on and uvicorn from ``info`` on, since at
+    ``debug`` some of them write down what they transport.
+    """
+    target = sys.stderr if stream is None else stream
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    final: list[Processor] = [*_exceptions(human=human), escape_values, _renderer(target, human=human)]
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+    )
+    _route_libraries(target, shared, final)
+    logging.getLogger().setLevel(max(threshold, logging.WARNING))
+    logging.getLogger("uvicorn").setLevel(max(threshold, logging.INFO))
+
+
+def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape control characters in every text of an event and cut what is too long."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _CONTROLS.sub(_escaped, value[:MAX_VALUE_CHARACTERS])
+    return event
+
+
+def describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace ``exc_info`` by what kind of exception it was, where it came from, and what led to it."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = _described(error, depth=0)
+    return event
+
+
+def _described(error: BaseException, depth: int) -> dict[str, object]:
+    """Describe an exception without its message; only what the system itself says of a call is kept."""
+    frames = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+    described: dict[str, object] = {"type": type(error).__qualname__, "at": frames}
+    if isinstance(error, OSError) and error.strerror:
+        described["system"] = error.strerror
+    if depth == MAX_CAUSES:
+        return described
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        described["cause"] = _described(cause, depth + 1)
+    if isinstance(error, BaseExceptionGroup):
+        described["parts"] = [_described(part, depth + 1) for part in error.exceptions[:MAX_CAUSES]]
+    return described
+
+
+def _exceptions(*, human: bool) -> list[Processor]:
+    return [] if human else [describe_exception]
+
+
+def _renderer(target: TextIO, *, human: bool) -> Processor:
+    if not human:
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(
+        colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+    )
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode("ascii")
+
+
+def _route_libraries(target: TextIO, shared: list[Processor], final: list[Processor]) -> None:
+    """Send the records of the standard library's loggers through the same processors."""
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _first_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    logging.getLogger().handlers = [handler]
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate, logger.disabled = [], True, False
+    # It writes each request with its query.
+    logging.getLogger("uvicorn.access").disabled = True
+    errors = logging.getLogger("uvicorn.error")
+    errors.filters = [_is_no_handshake]
+
+
+def _is_no_handshake(record: logging.LogRecord) -> bool:
+    """Tell uvicorn's line for each WebSocket apart, which holds the query."""
+    return '"WebSocket %s"' not in str(record.msg)
+
+
+def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep a library's own words: what follows in further lines are representations of objects and their content."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from sanctum_messaging.observability.logging import MAX_VALUE_CHARACTERS, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access")
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where the lines go; all that the set-up changes is put back afterwards."""
+    kept = [(logger, dict(vars(logger))) for logger in map(logging.getLogger, LOGGERS)]
+    yield io.StringIO()
+    structlog.reset_defaults()
+    for logger, state in kept:
+        vars(logger).update(state)
+        logger.setLevel(logger.level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_a_line_of_json(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+
+    structlog.get_logger().info("message_sent", position=7, tenant="acme")
+
+    (line,) = lines(stream)
+    assert line.pop("timestamp")
+    assert line == {"event": "message_sent", "level": "info", "position": 7, "tenant": "acme"}
+
+
+def test_events_below_the_level_are_not_written(stream: io.StringIO) -> None:
+    configure_logging("warning", human=False, stream=stream)
+
+    structlog.get_logger().info("too_quiet")
+    structlog.get_logger().warning("loud")
+    logging.getLogger("uvicorn.error").info("too quiet")
+    logging.getLogger("uvicorn.error").warning("loud too")
+
+    assert [line["event"] for line in lines(stream)] == ["loud", "loud too"]
+
+
+def test_debug_is_for_our_own_events_only(stream: io.StringIO) -> None:
+    configure_logging("debug", human=False, stream=stream)
+
+    structlog.get_logger().debug("ours")
+    for library in ("websockets.server", "httpx2", "httpcore2", "asyncio"):
+        logging.getLogger(library).info("a request with its headers")
+    logging.getLogger("uvicorn.error").debug("a frame")
+    logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+
+    assert [line["event"] for line in lines(stream)] == ["ours", "Started server process [7]"]
+
+
+def test_queries_are_not_written(stream: io.StringIO) -> None:
+    configure_logging("debug", human=False, stream=stream)
+
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', "a", "GET", "/v1/sync?canary", "1.1", 200)
+    for end in ("[accepted]", "403", "%d"):
+        values = ("a", "/v1/ws?canary", 500)[: 3 if end == "%d" else 2]
+        logging.getLogger("uvicorn.error").info(f'%s - "WebSocket %s" {end}', *values)  # noqa: G004 # As uvicorn does.
+
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("human", [True, False])
+@pytest.mark.parametrize("control", ["\n", "\r", "\x00", "\x1b", "\x7f", "\x9b", "\u2028", "\u202e", "\ud800"])
+def test_no_value_can_look_like_another_line(stream: io.StringIO, control: str, human: bool) -> None:  # noqa: FBT001
+    configure_logging("info", human=human, stream=stream)
+
+    structlog.get_logger().info("happened", what=f"a{control}b")
+    logging.getLogger("uvicorn.error").warning("a%sb", control.replace("\n", "\r"))
+
+    assert len(stream.getvalue().splitlines()) == 2
+    assert control not in stream.getvalue().replace("\n", "", 2)
+
+
+def test_long_values_are_cut(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+
+    structlog.get_logger().info("happened", what="x" * 100_000)
+
+    assert lines(stream)[0]["what"] == "x" * MAX_VALUE_CHARACTERS
+
+
+def test_an_exception_is_told_without_its_message(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+
+    try:
+        try:
+            raise OSError(28, "No space left on device", "canary.db")
+        except OSError as error:
+            raise ExceptionGroup("canary", [ValueError("canary")]) from error
+    except ExceptionGroup:
+        structlog.get_logger().exception("failed")
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application\ncanary")
+
+    ours, theirs = lines(stream)
+    assert theirs["event"] == "Exception in ASGI application"
+    assert ours["exception"] == theirs["exception"]
+    assert isinstance(ours["exception"], dict)
+    assert ours["exception"]["type"] == "ExceptionGroup"
+    assert ours["exception"]["at"][0].startswith(f"{__name__}:")
+    assert ours["exception"]["cause"]["system"] == "No space left on device"
+    assert [part["type"] for part in ours["exception"]["parts"]] == ["ValueError"]
+    assert "canary" not in stream.getvalue()
+
+
+def test_endless_causes_are_cut(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+    error = ValueError()
+    error.__cause__ = error
+
+    structlog.get_logger().error("failed", exc_info=error)
+
+    assert stream.getvalue().count('"cause"') == 5
+
+
+async def test_what_asyncio_reports_is_told_without_its_content(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+    loop = asyncio.get_running_loop()
+
+    loop.call_exception_handler({"message": "Task exception was never retrieved", "exception": ValueError("canary")})
+    loop.call_exception_handler({"message": "Something", "transport": "canary"})
+
+    assert [line["event"] for line in lines(stream)] == ["Task exception was never retrieved", "Something"]
+    assert "canary" not in stream.getvalue()
+
+
+def test_a_developer_reads_text_with_the_whole_traceback(stream: io.StringIO) -> None:
+    configure_logging("info", human=True, stream=stream)
+
+    try:
+        raise ValueError("what went wrong")
+    except ValueError:
+        structlog.get_logger().exception("failed", position=7)
+
+    assert "failed" in stream.getvalue()
+    assert "position=7" in stream.getvalue()
+    assert "ValueError: what went wrong" in stream.getvalue()
