@@ -1,0 +1,144 @@
+"""The command ``sanctum``. What is said on the command line beats the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sanctum_messaging import __version__
+from sanctum_messaging.config import ConfigError, describe_config, load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sanctum_messaging.config import Config
+
+Command = TypeVar("Command", bound="Callable[..., None]")
+
+_STORAGE = ("DATA_DIR", "DATABASE_URL", "LOG_LEVEL")
+_DAY_S = 24 * 3600
+_MAX_TTL_S = 366 * _DAY_S
+
+
+class StartError(click.ClickException):
+    """The command can't do its work; each line of the message says why."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for line in self.message.splitlines():
+            click.echo(f"sanctum: {line}", file=file, err=file is None)
+
+
+def data_dir_option(command: Command) -> Command:
+    return click.option("--data-dir", metavar="PATH", help="Directory of all that is stored [DATA_DIR].")(command)
+
+
+def dev_option(command: Command) -> Command:
+    text = "Development: accept the tokens of `sanctum token`, on this machine only, and log for humans."
+    return click.option("--dev", is_flag=True, help=text)(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sanctum")
+def main() -> None:
+    """Sanctum Messaging: a self-hosted messaging backend.
+
+    Settings come from the environment; `sanctum config` shows those in effect.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on [HOST].")
+@click.option("--port", help="Port to listen on; 0 takes a free one [PORT].")
+@dev_option
+@data_dir_option
+def serve(host: str | None, port: str | None, *, dev: bool, data_dir: str | None) -> None:
+    """Start the service; it runs until it is told to stop."""
+    config = _load({"HOST": host, "PORT": port, "DATA_DIR": data_dir}, dev=dev)
+    _configure_logging(config)
+    from sanctum_messaging.app import serve as run  # noqa: PLC0415 # The other commands start without the server.
+
+    sys.exit(_started(lambda: run(config)))
+
+
+@main.command()
+@click.option("--user", required=True, help="Whom the token is for (sub).")
+@click.option("--device", help="The user's device (device_id).")
+@click.option("--session", help="The user's session (sid).")
+@click.option("--tenant", default="default", show_default=True, help="The user's tenant.")
+@click.option("--scope", help="What the token may do; messaging:admin makes it a service token.")
+@click.option(
+    "--ttl",
+    type=click.IntRange(1, _MAX_TTL_S),
+    default=_DAY_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it is valid.",
+)
+@data_dir_option
+def token(
+    user: str,
+    *,
+    device: str | None,
+    session: str | None,
+    tenant: str,
+    scope: str | None,
+    ttl: int,
+    data_dir: str | None,
+) -> None:
+    """Print a token of the development issuer, which only a service started with --dev accepts."""
+    config = _load({"DATA_DIR": data_dir}, only=("DATA_DIR",))
+    from sanctum_messaging.bootstrap import development_issuer  # noqa: PLC0415 # As in serve.
+    from sanctum_messaging.domain.errors import InvalidError  # noqa: PLC0415 # As in serve.
+
+    issuer = _started(lambda: development_issuer(config))
+    try:
+        click.echo(issuer.issue(user, device=device, session=session, tenant=tenant, scope=scope, ttl=ttl))
+    except InvalidError as error:
+        raise StartError(error.detail) from None
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail if there is something to do.")
+@data_dir_option
+def migrate(*, check: bool, data_dir: str | None) -> None:
+    """Bring the database to the schema of this version."""
+    config = _load({"DATA_DIR": data_dir}, only=_STORAGE)
+    _configure_logging(config)
+    from sanctum_messaging import bootstrap  # noqa: PLC0415 # As in serve.
+
+    sys.exit(_started(lambda: bootstrap.migrate(config, check=check)))
+
+
+@main.command()
+@dev_option
+@data_dir_option
+def config(*, dev: bool, data_dir: str | None) -> None:
+    """Show the settings in effect, without secrets, or all that is wrong with them."""
+    for name, value in describe_config(_load({"DATA_DIR": data_dir}, dev=dev)):
+        click.echo(f"{name}={value}")
+
+
+def _load(overrides: dict[str, str | None], *, dev: bool = False, only: Collection[str] | None = None) -> Config:
+    return _started(lambda: load_config(os.environ, overrides, dev=dev, only=only))
+
+
+def _configure_logging(config: Config) -> None:
+    from sanctum_messaging.observability.logging import configure_logging  # noqa: PLC0415 # As in serve.
+
+    configure_logging(config.log_level, human=config.dev)
+
+
+Result = TypeVar("Result")
+
+
+def _started(start: Callable[[], Result]) -> Result:
+    """Turn what keeps the service from starting into lines for the operator."""
+    try:
+        return start()
+    except ConfigError as error:
+        raise StartError("\n".join(map(str, error.faults))) from error
