@@ -1,0 +1,64 @@
+"""Runs the benchmarks, each in a process of its own, and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.figures import Figure, render_table
+
+BENCHMARKS = ("store", "http")
+_LONGEST_SECONDS = 120
+"""A benchmark that takes longer hangs; all together take less than 4 minutes, and less than 1 with ``--quick``."""
+
+
+def main() -> int:
+    """Run what was asked for; return 1 if a requirement was missed."""
+    options = _parse()
+    figures: dict[str, list[Figure]] = {}
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sanctum-bench-") as folder:
+        for name in options.names or BENCHMARKS:
+            print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+            before = time.monotonic()
+            figures[name] = _run(name, Path(folder), quick=options.quick)
+            print(f"{time.monotonic() - before:.0f} s", file=sys.stderr)
+    every = [figure for each in figures.values() for figure in each]
+    print(f"\n{render_table(every)}\n\n{_machine()}; {time.monotonic() - begun:.0f} s in all.")
+    if options.json is not None:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode({"machine": _machine(), "figures": figures})))
+    missed = [figure.name for figure in every if figure.met is False]
+    if missed:
+        print(f"Missed: {', '.join(missed)}.")
+    return 1 if missed else 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a look, not a measurement")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser.parse_args()
+
+
+def _run(name: str, folder: Path, *, quick: bool) -> list[Figure]:
+    extent = "quick" if quick else "full"
+    command = [sys.executable, "-m", "bench.isolated", name, str(folder), extent]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_LONGEST_SECONDS)
+    return msgspec.json.decode(done.stdout, type=list[Figure])
+
+
+def _machine() -> str:
+    names = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    models = [line.partition(":")[2].strip() for line in names if line.startswith("model name")]
+    return f"{len(models)} cores {models[0] if models else 'unknown'}, Python {sys.version.split()[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
