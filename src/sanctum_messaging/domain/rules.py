@@ -110,7 +110,7 @@ def check_room(participation: Participation, added: int) -> None:
 
 def check_edits(message: Message, actor: Actor, role: Role) -> None:
     """Refuse an edit by anyone but the sender, by an observer, or of a deleted message."""
-    if message.sender_id != actor.user and not actor.service:
+    if message.sender_id != actor.user:
         raise ForbiddenError("Only the sender edits a message.")
     check_sends(role, any_rank=actor.service)
     check_not_deleted(message)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+
+from sanctum_messaging.adapters.sqlite import migrate
+from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
+from sanctum_messaging.adapters.sqlite.migrate import Migration, MigrationError, apply_migrations, find_pending
+from sanctum_messaging.domain.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def insert(connection: apsw.Connection) -> None:
+    connection.execute("UPDATE installation SET probe = probe + 1")
+
+
+async def probe_of(database: Database) -> object:
+    return await database.read(lambda connection: connection.execute("SELECT probe FROM installation").get)
+
+
+async def test_every_commit_is_flushed_and_only_the_writer_checkpoints(database: Database) -> None:
+    assert database.writer.execute("PRAGMA synchronous").get == 2  # FULL
+    assert database.writer.execute("PRAGMA journal_mode").get == "wal"
+    assert database.writer.execute("PRAGMA auto_vacuum").get == 2  # INCREMENTAL
+    assert database.writer.execute("PRAGMA wal_autocheckpoint").get == 1000
+    assert await database.read(lambda connection: connection.execute("PRAGMA wal_autocheckpoint").get) == 0
+
+
+async def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(UnavailableError):
+        await database.read(insert)
+
+
+async def test_a_read_sees_the_commit_before_it(database: Database) -> None:
+    for expected in range(1, 20):
+        await database.write(insert)
+        assert await probe_of(database) == expected
+
+
+async def test_a_failed_work_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
+    def fail(connection: apsw.Connection) -> None:
+        insert(connection)
+        message = "no"
+        raise ValueError(message)
+
+    with pytest.raises(ValueError, match="no"):
+        await database.write(fail)
+    await database.write(insert)
+    assert await probe_of(database) == 1
+
+
+async def test_a_refused_commit_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
+    def refuse() -> bool:
+        return True
+
+    database.writer.set_commit_hook(refuse)
+    with pytest.raises(apsw.ConstraintError):
+        await database.write(insert)
+    database.writer.set_commit_hook(None)
+    await database.write(insert)
+    assert await probe_of(database) == 1
+
+
+async def test_a_full_disk_is_unavailable(database: Database) -> None:
+    database.writer.execute(f"PRAGMA max_page_count = {database.writer.execute('PRAGMA page_count').get}")
+    fill = "INSERT INTO idempotency VALUES ('t', 'u', 'k', 'f', hex(zeroblob(100000)), 1)"
+    with pytest.raises(UnavailableError) as refused:
+        await database.write(lambda connection: connection.execute(fill))
+    assert refused.value.code == "unavailable"
+
+
+def test_a_second_process_is_refused_and_told_who_has_it(database: Database) -> None:
+    program = (
+        "import sys; from pathlib import Path; from sanctum_messaging.adapters.sqlite.database import Database\n"
+        "Database(Path(sys.argv[1])).open()"
+    )
+    second = subprocess.run(
+        [sys.executable, "-c", program, str(database.path)], capture_output=True, text=True, check=False
+    )
+    assert "is in use by another process (pid " in second.stderr
+
+
+def test_the_lock_is_given_back(tmp_path: Path) -> None:
+    for _ in range(2):
+        database = Database(tmp_path / "messaging.db")
+        database.open()
+        with pytest.raises(DatabaseLockedError):
+            Database(tmp_path / "messaging.db").open()
+        database.close()
+
+
+def test_what_is_not_open_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        _ = Database(tmp_path / "messaging.db").writer
+
+
+class TestMigrations:
+    def test_are_applied_once(self, database: Database) -> None:
+        assert apply_migrations(database.writer) == []
+        assert find_pending(database.writer, migrate.load_migrations()) == []
+
+    def test_a_new_one_is_pending_and_then_applied(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        more = [*migrate.load_migrations(), Migration(9998, "9998_more.sql", "CREATE TABLE more (one INTEGER)")]
+        assert [each.name for each in find_pending(database.writer, more)] == ["9998_more.sql"]
+        monkeypatch.setattr(migrate, "load_migrations", lambda: more)
+        assert apply_migrations(database.writer) == ["9998_more.sql"]
+        assert find_pending(database.writer, more) == []
+
+    def test_a_broken_one_changes_nothing(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        broken = Migration(9998, "9998_broken.sql", "CREATE TABLE half (one INTEGER); SELECT * FROM nowhere")
+        monkeypatch.setattr(migrate, "load_migrations", lambda: [broken])
+        monkeypatch.setattr(migrate, "find_pending", lambda *_: [broken])
+        with pytest.raises(apsw.SQLError):
+            apply_migrations(database.writer)
+        assert database.writer.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").get == 0
+
+    def test_an_edited_file_is_noticed(self, database: Database) -> None:
+        edited = [Migration(each.number, each.name, each.sql + " ") for each in migrate.load_migrations()]
+        with pytest.raises(MigrationError, match="was edited"):
+            find_pending(database.writer, edited)
+
+    def test_a_newer_database_is_refused(self, database: Database) -> None:
+        with pytest.raises(MigrationError, match="newer version"):
+            find_pending(database.writer, [])
