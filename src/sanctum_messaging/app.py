@@ -14,13 +14,13 @@ import structlog
 import uvicorn
 import uvloop
 
-from sanctum_messaging.bootstrap import open_service
+from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from sanctum_messaging.bootstrap import Service
+    from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
 
 SWITCH_INTERVAL_SECONDS = 0.0005

@@ -92,7 +92,7 @@ def token(
 ) -> None:
     """Print a token of the development issuer, which only a service started with --dev accepts."""
     config = _load({"DATA_DIR": data_dir}, only=("DATA_DIR",))
-    from sanctum_messaging.bootstrap import development_issuer  # noqa: PLC0415 # As in serve.
+    from sanctum_messaging.bootstrap.identity import development_issuer  # noqa: PLC0415 # As in serve.
     from sanctum_messaging.domain.errors import InvalidError  # noqa: PLC0415 # As in serve.
 
     issuer = _started(lambda: development_issuer(config))
@@ -109,9 +109,9 @@ def migrate(*, check: bool, data_dir: str | None) -> None:
     """Bring the database to the schema of this version."""
     config = _load({"DATA_DIR": data_dir}, only=_STORAGE)
     _configure_logging(config)
-    from sanctum_messaging import bootstrap  # noqa: PLC0415 # As in serve.
+    from sanctum_messaging.bootstrap import storage  # noqa: PLC0415 # As in serve.
 
-    sys.exit(_started(lambda: bootstrap.migrate(config, check=check)))
+    sys.exit(_started(lambda: storage.migrate(config, check=check)))
 
 
 @main.command()

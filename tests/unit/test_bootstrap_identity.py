@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sanctum_messaging.bootstrap import development_issuer, token_verifier
+from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
 from sanctum_messaging.config import Config, ConfigError, load_config
 from sanctum_messaging.domain.errors import UnavailableError
 from tests.unit.adapters.jwt.identity_provider import (

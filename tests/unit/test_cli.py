@@ -165,7 +165,7 @@ def test_migrate_needs_no_identity_provider_and_returns_the_exit_code(
         asked.append((config.database_path, check))
         return 3
 
-    monkeypatch.setattr("sanctum_messaging.bootstrap.migrate", migrate, raising=False)
+    monkeypatch.setattr("sanctum_messaging.bootstrap.storage.migrate", migrate)
 
     result = sanctum("migrate", "--data-dir", str(tmp_path), *arguments)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sqlite.conversations import UNREAD
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
-from sanctum_messaging.domain.errors import InvalidError, NotFoundError, SanctumError
+from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundError, SanctumError
 from sanctum_messaging.domain.model import ReadMarker, Seq
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def _result_of(read_seq: int | None, in_range: int | None, unread: int) -> ReadM
     if read_seq is None:
         return NotFoundError()
     if not in_range:
-        refusal = InvalidError.of_field("seq", "out_of_range", "The seq is above the conversation's last.")
-        refusal.code = "seq_out_of_range"
-        return refusal
+        faults = (FieldFault("seq", "too_large"),)
+        return InvalidError("The seq is above the conversation's last.", code="seq_out_of_range", faults=faults)
     return ReadMarker(Seq(read_seq), unread)
