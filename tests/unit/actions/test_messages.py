@@ -185,7 +185,10 @@ class TestEdit:
         assert (replaced.metadata, replaced.version) == ("{}", 3)
         assert replaced == await get_message(ports, MEMBER, first.id)
 
-    @pytest.mark.parametrize(("who", "allowed"), [(MEMBER, True), (ADMIN, False), (OWNER, False), (SERVICE, True)])
+    @pytest.mark.parametrize(
+        ("who", "allowed"),
+        [(MEMBER, True), (ADMIN, False), (OWNER, False), (SERVICE, False), (replace(MEMBER, service=True), True)],
+    )
     async def test_is_for_the_sender(self, ports: Ports, group: ConversationId, who: Actor, *, allowed: bool) -> None:
         message = await send(ports, MEMBER, group)
         if allowed:

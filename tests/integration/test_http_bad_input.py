@@ -1,0 +1,390 @@
+"""Bad input, and what it gets: each line of the table in docs/errors.md."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sanctum_messaging.adapters.jwt.development import DevelopmentIssuer
+from tests.integration.calling import Api, Caller, got, refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import httpx2
+
+CONVERSATIONS, MESSAGES = "/v1/conversations", "/v1/messages"
+
+
+async def in_chunks(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.fixture
+async def ann(api: Api) -> Caller:
+    return api.user("ann")
+
+
+@pytest.fixture
+async def group(ann: Caller) -> str:
+    return await ann.create({"userId": "bob"}, {"userId": "cat", "role": "observer"})
+
+
+@pytest.fixture(autouse=True)
+async def nothing_remains(api: Api, ann: Caller, group: str) -> AsyncIterator[None]:
+    """Whatever a test sent, nothing of it is in the log but what it meant to be there."""
+    before = api.service.hub.tail
+    yield
+    assert api.service.hub.tail == before
+    assert got(await ann.get(f"{CONVERSATIONS}/{group}"), 200)["conversation"]["version"] == 1
+
+
+def message(group: str, **fields: object) -> bytes:
+    body = {"conversationId": group, "clientMessageId": "c1", "body": "Hello", **fields}
+    return json.dumps({name: value for name, value in body.items() if value is not ...}).encode()
+
+
+class TestMalformedJson:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"hello",
+            b"{'a': 1}",
+            b'{"a": 1,}',
+            b'{"a": 1} 2',
+            b'{"body": NaN}',
+            b'{"body": "\xff"}',
+            b"\xef\xbb\xbf{}",
+            b'\xff\xfe{\x00"\x00',
+            b'{"body": "\x01"}',
+            b"[" * 50_000,
+            b'{"metadata": ' + b"[" * 50_000,
+            b'{"seq": 1' + b"0" * 5_000 + b"}",
+            b'{"metadata": {"a": "\xff"}}',
+        ],
+    )
+    async def test_is_no_json(self, ann: Caller, group: str, body: bytes) -> None:
+        refused(await ann.post(MESSAGES, body), 400, "malformed_json")
+
+    async def test_in_metadata_too(self, ann: Caller, group: str) -> None:
+        body = message(group)[:-1] + b', "metadata": {"a": "\xff"}}'
+        refused(await ann.post(MESSAGES, body), 400, "malformed_json")
+
+
+class TestFields:
+    @pytest.mark.parametrize(
+        ("fields", "faults"),
+        [
+            ({"seq": 1}, ["seq unknown"]),
+            ({"senderId": "bob", "id": "x"}, ["senderId unknown", "id unknown"]),
+            ({"body": ...}, ["body missing"]),
+            ({"body": None}, ["body type"]),
+            ({"body": 1, "clientMessageId": ...}, ["clientMessageId missing", "body type"]),
+            ({"body": ""}, ["body too_short"]),
+            ({"body": "x" * 8_001}, ["body too_long"]),
+            ({"body": "a\x00b"}, ["body nul"]),
+            ({"body": "\ud800"}, ["body lone_surrogate"]),
+            ({"clientMessageId": ""}, ["clientMessageId too_short"]),
+            ({"clientMessageId": "x" * 65}, ["clientMessageId too_long"]),
+            ({"clientMessageId": "a b"}, ["clientMessageId pattern"]),
+            ({"clientMessageId": "ab\n"}, ["clientMessageId pattern"]),
+            ({"type": "TEXT"}, ["type pattern"]),
+            ({"type": 1}, ["type type"]),
+            ({"conversationId": "x" * 65}, ["conversationId too_long"]),
+            ({"conversationId": "\x00"}, ["conversationId nul"]),
+            ({"replyTo": 7}, ["replyTo type"]),
+            ({"replyTo": "unknown"}, ["replyTo not_found"]),
+            ({"metadata": []}, ["metadata type"]),
+            ({"metadata": None}, ["metadata type"]),
+            ({"metadata": "{}"}, ["metadata type"]),
+            ({"metadata": {"a": "x" * 4_096}}, ["metadata too_long"]),
+            ({"metadata": json.loads('{"a":' * 9 + "1" + "}" * 9)}, ["metadata too_deep"]),
+            ({"metadata": {"a": ["\x00"]}}, ["metadata.a[0] nul"]),
+            ({"metadata": {"a\x00": 1}}, ["metadata nul"]),
+            ({"metadata": {"a": {"b": "\udfff"}}}, ["metadata.a.b lone_surrogate"]),
+            ({"\ud800": 1}, ["? unknown"]),
+        ],
+    )
+    async def test_of_a_message_are_named(
+        self, ann: Caller, group: str, fields: dict[str, object], faults: list[str]
+    ) -> None:
+        refused(await ann.post(MESSAGES, message(group, **fields)), 422, "invalid", *faults)
+
+    @pytest.mark.parametrize(
+        ("body", "faults"),
+        [
+            ({}, ["kind missing", "participants missing"]),
+            ({"kind": "channel", "participants": []}, ["kind not_allowed"]),
+            ({"kind": "group", "participants": {}}, ["participants type"]),
+            ({"kind": "group", "participants": [{"userId": "x"}] * 501}, ["participants too_long"]),
+            (
+                {"kind": "group", "participants": [{"userId": "x", "role": "boss"}]},
+                ["participants[0].role not_allowed"],
+            ),
+            ({"kind": "group", "participants": ["bob"]}, ["participants[0] type"]),
+            ({"kind": "group", "participants": [{"userId": ""}]}, ["participants[0].userId too_short"]),
+            ({"kind": "group", "participants": [{"userId": "x" * 256}]}, ["participants[0].userId too_long"]),
+            ({"kind": "group", "participants": [{"userId": "a\nb"}]}, ["participants[0].userId pattern"]),
+            ({"kind": "group", "participants": [{"userId": "x"}] * 2}, ["participants[1].userId duplicate"]),
+            ({"kind": "group", "participants": [{"userId": "ann"}]}, ["participants[0].userId oneself"]),
+            ({"kind": "direct", "participants": []}, ["participants too_short"]),
+            ({"kind": "direct", "participants": [{"userId": "x"}, {"userId": "y"}]}, ["participants too_long"]),
+            ({"kind": "group", "participants": [], "title": "x" * 201}, ["title too_long"]),
+            ({"kind": "group", "participants": [], "historyVisibility": "none"}, ["historyVisibility not_allowed"]),
+            ({"kind": "group", "participants": [], "tenant": "x"}, ["tenant unknown"]),
+        ],
+    )
+    async def test_of_a_conversation_are_named(self, ann: Caller, body: dict[str, object], faults: list[str]) -> None:
+        refused(await ann.post(CONVERSATIONS, body), 422, "invalid", *faults)
+
+    @pytest.mark.parametrize(
+        ("body", "faults"),
+        [
+            ({}, ["userId missing"]),
+            ({"participants": []}, ["participants too_short"]),
+            ({"userId": "dan", "participants": [{"userId": "eve"}]}, ["userId unexpected"]),
+            ({"role": "admin", "participants": [{"userId": "eve"}]}, ["role unexpected"]),
+            ({"participants": [{"userId": "eve"}] * 2}, ["participants[1].userId duplicate"]),
+            ({"userId": "dan", "joinedAt": "now"}, ["joinedAt unknown"]),
+        ],
+    )
+    async def test_of_participants_are_named(
+        self, ann: Caller, group: str, body: dict[str, object], faults: list[str]
+    ) -> None:
+        refused(await ann.post(f"{CONVERSATIONS}/{group}/participants", body), 422, "invalid", *faults)
+
+    @pytest.mark.parametrize(
+        ("path", "body", "faults"),
+        [
+            ("", {"historyVisibility": None}, ["historyVisibility type"]),
+            ("", {"metadata": 5}, ["metadata type"]),
+            ("", {"kind": "direct"}, ["kind unknown"]),
+            ("/participants/bob", {"role": "boss"}, ["role not_allowed"]),
+            ("/participants/ann", {"muted": 1}, ["muted type"]),
+            ("/participants/ann", {"leftAt": None}, ["leftAt unknown"]),
+        ],
+    )
+    async def test_of_a_patch_are_named(
+        self, ann: Caller, group: str, path: str, body: dict[str, object], faults: list[str]
+    ) -> None:
+        response = await ann.patch(f"{CONVERSATIONS}/{group}{path}", body, match='"v1"')
+        refused(response, 422, "invalid", *faults)
+
+    @pytest.mark.parametrize("body", [b"[]", b'"x"', b"1", b"null", b"true"])
+    async def test_need_an_object_around_them(self, ann: Caller, group: str, body: bytes) -> None:
+        refused(await ann.post(MESSAGES, body), 422, "invalid", " type")
+        refused(await ann.patch(f"{CONVERSATIONS}/{group}", body, match="*"), 422, "invalid", " type")
+
+    @pytest.mark.parametrize(
+        ("seq", "fault"),
+        [("1", "type"), (1.5, "type"), (True, "type"), (-1, "too_small"), (2**53, "too_large"), (None, "type")],
+    )
+    async def test_that_are_numbers_are_bounded(self, ann: Caller, group: str, seq: object, fault: str) -> None:
+        response = await ann.post(f"{CONVERSATIONS}/{group}/read", {"seq": seq})
+        refused(response, 422, "invalid", f"seq {fault}")
+
+    async def test_a_seq_above_the_last_is_refused(self, ann: Caller, group: str) -> None:
+        refused(await ann.post(f"{CONVERSATIONS}/{group}/read", {"seq": 2}), 422, "seq_out_of_range", "seq too_large")
+
+    async def test_an_escaped_backslash_is_no_nul(self, api: Api, ann: Caller, group: str) -> None:
+        body = {"conversationId": group, "clientMessageId": "c1", "body": "\\u0000"}
+        assert b"\\\\u0000" in json.dumps(body).encode()
+        refused(await api.user("zoe").post(MESSAGES, body), 404, "not_found")
+
+
+class TestQueries:
+    @pytest.mark.parametrize(
+        ("query", "faults"),
+        [
+            ("limit=0", ["limit too_small"]),
+            ("limit=201", ["limit too_large"]),
+            ("limit=ten", ["limit type"]),
+            ("limit=", ["limit type"]),
+            ("limit=1.0", ["limit type"]),
+            ("limit=%2b1", ["limit type"]),
+            ("limit=1&limit=2", ["limit duplicate"]),
+            ("page=1", ["page unknown"]),
+            ("Limit=1", ["Limit unknown"]),
+            ("access_token=x", ["access_token unknown"]),
+            ("beforeSeq=1&afterSeq=2", ["afterSeq unexpected"]),
+            ("beforeSeq=-1", ["beforeSeq too_small"]),
+            ("aroundSeq=99999999999999999999", ["aroundSeq type"]),
+            ("limit=%ff", [" malformed"]),
+        ],
+    )
+    async def test_of_messages_are_checked(self, ann: Caller, group: str, query: str, faults: list[str]) -> None:
+        refused(await ann.get(f"{CONVERSATIONS}/{group}/messages?{query}"), 422, "invalid", *faults)
+
+    @pytest.mark.parametrize("path", ["/v1/unread", CONVERSATIONS, "/v1/sync"])
+    async def test_that_are_unknown_are_refused_everywhere(self, ann: Caller, path: str) -> None:
+        refused(await ann.get(f"{path}?x=1"), 422, "invalid", "x unknown")
+
+    @pytest.mark.parametrize("cursor", ["x", "cDE", "cA", "cDAx", "cHg", "p1", "%00", "cDE=", "dQ"])
+    async def test_a_page_cursor_was_given_out(self, ann: Caller, group: str, cursor: str) -> None:
+        participants = f"{CONVERSATIONS}/{group}/participants"
+        for path in (CONVERSATIONS, participants) if cursor != "cDE" else (participants,):
+            response = await ann.get(f"{path}?cursor={cursor}")
+            code = "invalid" if cursor == "%00" else "invalid_cursor"
+            refused(response, 422, code, "cursor nul" if cursor == "%00" else "cursor malformed")
+
+    @pytest.mark.parametrize(
+        "cursor", ["0", "1-xyz", "01-00000000", "-1-00000000", "1-0000000", "99999999999999999999-00000000"]
+    )
+    async def test_a_stream_cursor_was_given_out(self, ann: Caller, cursor: str) -> None:
+        refused(await ann.get(f"/v1/sync?cursor={cursor}"), 422, "invalid_cursor", "cursor malformed")
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        "media_type",
+        [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "",
+            "application/jsonx",
+            "application/json; charset=latin-1",
+            "application/merge-patch+json",
+        ],
+    )
+    async def test_are_json(self, ann: Caller, group: str, media_type: str) -> None:
+        response = await ann.call("POST", MESSAGES, message(group), headers={"Content-Type": media_type})
+        refused(response, 415, "unsupported_media_type")
+
+    @pytest.mark.parametrize(
+        "media_type", ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"']
+    )
+    async def test_may_say_that_they_are_utf_8(self, api: Api, group: str, media_type: str) -> None:
+        response = await api.user("zoe").call("POST", MESSAGES, message(group), headers={"Content-Type": media_type})
+        refused(response, 404, "not_found")
+
+    async def test_are_at_most_64_kib(self, ann: Caller, group: str) -> None:
+        fits = message(group, body="").ljust(65_536)
+        refused(await ann.post(MESSAGES, fits), 422, "invalid", "body too_short")
+        refused(await ann.post(MESSAGES, fits + b" "), 413, "body_too_large")
+
+    async def test_are_counted_where_they_tell_no_length(self, ann: Caller, group: str) -> None:
+        for last, code in ((b"", 422), (b" ", 413)):
+            padding = 65_536 - 30_000 - len(message(group, body=""))
+            body = in_chunks(message(group, body=""), b" " * 30_000, b" " * padding, last)
+            headers = {"Content-Type": "application/json", **ann._headers}
+            response = await ann._client.post(MESSAGES, content=body, headers=headers)
+            assert "content-length" not in response.request.headers
+            assert response.status_code == code
+
+
+class TestTokens:
+    async def unauthenticated(self, response: httpx2.Response, challenge: str) -> None:
+        refused(response, 401, "unauthenticated")
+        assert response.headers["www-authenticate"] == challenge
+
+    async def test_are_needed(self, api: Api) -> None:
+        for path in (CONVERSATIONS, "/v1/unread", "/v1/sync", "/v1/messages/x"):
+            await self.unauthenticated(await api.nobody.get(path), 'Bearer realm="sanctum"')
+
+    async def test_are_checked_before_anything_else_is_read(self, api: Api) -> None:
+        response = await api.nobody.call("POST", f"{MESSAGES}?x=1", b"{", headers={"Content-Type": "text/plain"})
+        await self.unauthenticated(response, 'Bearer realm="sanctum"')
+
+    async def test_are_not_taken_from_the_address(self, api: Api) -> None:
+        token = api.issuer.issue("ann")
+        for query in (f"access_token={token}", f"token={token}"):
+            response = await api.nobody.get(f"{CONVERSATIONS}?{query}")
+            await self.unauthenticated(response, 'Bearer realm="sanctum"')
+
+    async def test_are_ours_untouched_and_in_force(self, api: Api, tmp_path: Path) -> None:
+        token = api.issuer.issue("ann")
+        head, claims, signature = token.split(".")
+        other = DevelopmentIssuer.at(tmp_path / "other", lambda: time.time_ns() // 1_000_000)
+        past = DevelopmentIssuer.at(tmp_path, lambda: time.time_ns() // 1_000_000 - 7_200_000)
+        bad = {
+            "Bearer x",
+            "Bearer ",
+            f"Basic {token}",
+            token,
+            f"Bearer {token} {token}",
+            f"Bearer {head}.{claims}.",
+            f"Bearer {head}.{claims[:-2]}AA.{signature}",
+            f"Bearer {other.issue('ann')}",
+            f"Bearer {past.issue('ann')}",
+        }
+        for authorization in bad:
+            response = await api.nobody.get(CONVERSATIONS, Authorization=authorization)
+            await self.unauthenticated(response, 'Bearer realm="sanctum", error="invalid_token"')
+
+    async def test_the_scheme_is_of_any_case(self, api: Api) -> None:
+        got(await api.nobody.get("/v1/unread", Authorization=f"bearer {api.issuer.issue('ann')}"), 200)
+
+    async def test_only_a_service_acts_for_another(self, api: Api) -> None:
+        token = api.issuer.issue("ann")
+        headers = {"Authorization": f"Bearer {token}", "Act-As": "bob"}
+        refused(await api.nobody.call("GET", CONVERSATIONS, headers=headers), 403, "act_as_not_allowed")
+
+    async def test_acts_for_someone_who_can_be(self, api: Api) -> None:
+        response = await api.service_for("x" * 256).get(CONVERSATIONS)
+        refused(response, 422, "invalid", "Act-As malformed")
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("key", [" ", "a b", "x" * 256, "ключ"])
+    async def test_an_idempotency_key_is_visible_ascii(self, ann: Caller, group: str, key: str) -> None:
+        for path, body in (
+            (CONVERSATIONS, {"kind": "group", "participants": []}),
+            (f"{CONVERSATIONS}/{group}/participants", {"userId": "dan"}),
+        ):
+            headers = {b"Idempotency-Key": key.encode(), b"Content-Type": b"application/json"}
+            response = await ann._client.post(path, json=body, headers={**_encoded(ann._headers), **headers})
+            refused(response, 422, "invalid", "Idempotency-Key malformed")
+
+    @pytest.mark.parametrize("match", ["v1", '"v1', "1", "", '"a" "b"'])
+    async def test_if_match_holds_entity_tags(self, ann: Caller, group: str, match: str) -> None:
+        response = await ann.call("PATCH", f"{CONVERSATIONS}/{group}", {"title": "x"}, headers={"If-Match": match})
+        refused(response, 400, "bad_request")
+
+    @pytest.mark.parametrize("match", ['"v2"', 'W/"v1"', '"v01"', '"1"', '"v2", "v3"', '"v99999999999999999999"', '""'])
+    async def test_a_stale_if_match_gets_the_current_version(self, ann: Caller, group: str, match: str) -> None:
+        problem = refused(
+            await ann.patch(f"{CONVERSATIONS}/{group}", {"title": "x"}, match=match), 412, "precondition_failed"
+        )
+        assert problem["version"] == 1
+        refused(await ann.delete(f"{CONVERSATIONS}/{group}", match=match), 412, "precondition_failed")
+
+    async def test_if_match_is_needed(self, ann: Caller, group: str) -> None:
+        refused(await ann.patch(f"{CONVERSATIONS}/{group}", {"title": "x"}), 428, "if_match_required")
+        refused(await ann.delete(f"{CONVERSATIONS}/{group}"), 428, "if_match_required")
+
+
+class TestPaths:
+    async def test_unknown_ones_are_not_found(self, api: Api, ann: Caller) -> None:
+        for path in ("/v1", "/v1/nothing", "/v1/messages/", "/v1//messages", "/healthz/", "/v1/conversations/a/b/c"):
+            for caller in (ann, api.nobody):
+                refused(await caller.get(path), 404, "not_found")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allow"),
+        [
+            ("PUT", "/v1/messages", "POST"),
+            ("GET", "/v1/messages", "POST"),
+            ("POST", "/v1/messages/x", "DELETE, GET, HEAD, PATCH"),
+            ("DELETE", "/v1/conversations", "GET, HEAD, POST"),
+            ("PUT", "/v1/conversations/x/participants/y", "DELETE, PATCH"),
+            ("POST", "/healthz", "GET, HEAD"),
+            ("TRACE", "/v1/unread", "GET, HEAD"),
+            ("GET", "/dev/token", "POST"),
+        ],
+    )
+    async def test_other_methods_are_told_the_right_ones(self, ann: Caller, method: str, path: str, allow: str) -> None:
+        response = await ann.call(method, path)
+        refused(response, 405, "method_not_allowed")
+        assert response.headers["allow"] == allow
+
+
+def _encoded(headers: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in headers.items()}
