@@ -1,0 +1,76 @@
+"""The whole service inside the test's own process and loop, behind a real listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from sanctum_messaging.bootstrap.identity import development_issuer
+from sanctum_messaging.bootstrap.service import open_service
+from sanctum_messaging.config import Config, load_config
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+    from pathlib import Path
+
+    from sanctum_messaging.bootstrap.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A service that runs here."""
+
+    service: Service
+    config: Config
+    base_url: str
+
+    @property
+    def database_path(self) -> Path:
+        return self.config.database_path
+
+    def token(self, user: str, *, device: str | None = None, tenant: str = "default", scope: str | None = None) -> str:
+        """Sign a token with the service's development key."""
+        issuer = development_issuer(self.config, lambda: time.time_ns() // 1_000_000)
+        return issuer.issue(user, device=device, tenant=tenant, scope=scope)
+
+
+@contextlib.asynccontextmanager
+async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
+    """Run a service on a data directory and a free port."""
+    config = load_config({"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "error"}, dev=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with open_service(config) as service:
+            server = _Server(
+                uvicorn.Config(
+                    service.asgi,
+                    http="httptools",
+                    ws="websockets-sansio",
+                    ws_ping_interval=None,
+                    ws_per_message_deflate=False,
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    timeout_graceful_shutdown=1,
+                )
+            )
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                yield Here(service, config, f"http://127.0.0.1:{listener.getsockname()[1]}")
+            finally:
+                await service.drain()
+                server.should_exit = True
+                await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers, which are the test runner's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
