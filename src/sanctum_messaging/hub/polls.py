@@ -100,7 +100,7 @@ class Polls:
         self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, wait_ms: int
     ) -> EncodedPage:
         """Read until there is something, or the time is up; waiting costs no query."""
-        clock = self._source.settings.monotonic
+        clock = asyncio.get_running_loop().time
         until = clock() + wait_ms / 1000
         while True:
             page = await reader.read(cursor)

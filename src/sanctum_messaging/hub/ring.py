@@ -58,9 +58,6 @@ class Lane:
             self._start = 0
         return entry
 
-    def at(self, index: int) -> Entry:
-        return self._entries[self._start + index]
-
     @property
     def last(self) -> Position:
         return self._entries[-1].position
@@ -98,10 +95,10 @@ class Ring:
         From then on the earlier entries of its message show the content that the message has now.
 
         Raises:
-            ValueError: the event is not the one right after the tail.
+            ValueError: the event is not behind the tail.
         """
-        if event.position != self.tail.position + 1:
-            raise ValueError("Only the event right after the tail can be applied.")
+        if event.position <= self.tail.position:
+            raise ValueError("Events are applied in the order of the log.")
         entry = Entry(event, encode_event(event))
         if isinstance(event.body, MessageChange):
             self._newest[event.body.message.id] = (event.position, event.body.message)
@@ -122,9 +119,8 @@ class Ring:
         """Find the tag of an event that is in the ring, or of the tail."""
         if position == self.tail.position:
             return self.tail.tag
-        if not self.floor < position < self.tail.position:
-            return None
-        return self._all.at(position - self.floor - 1).event.tag
+        entry = next(self._all.after(Position(position - 1)), None)
+        return entry.event.tag if entry is not None and entry.position == position else None
 
     def covers(self, after: Position) -> bool:
         """Tell whether all events behind a position, up to the tail, are here."""

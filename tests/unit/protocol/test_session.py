@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from sanctum_messaging.protocol.codec import RefusedFrameError
+from sanctum_messaging.protocol.codes import CloseCode
+from sanctum_messaging.protocol.frames import (
+    Ack,
+    AnyClientFrame,
+    Auth,
+    Bye,
+    Hello,
+    Ping,
+    Pong,
+    Read,
+    Send,
+    Typing,
+)
+from sanctum_messaging.protocol.session import Due, Phase, ServerSession
+
+OTHERS: list[AnyClientFrame] = [
+    Send(id="1", conversation_id="c", client_message_id="a", body="b"),
+    Read(conversation_id="c", seq=1),
+    Typing(conversation_id="c", on=True),
+    Ack(cursor="1-00000001"),
+    Auth(token="t"),
+    Ping(),
+    Pong(),
+]
+
+
+@pytest.fixture
+def session() -> ServerSession:
+    return ServerSession(100.0, heartbeat_seconds=20, hello_seconds=10)
+
+
+@pytest.fixture
+def welcomed(session: ServerSession) -> ServerSession:
+    session.welcome(101.0, 5)
+    return session
+
+
+class TestWhatIsLegalWhen:
+    @pytest.mark.parametrize("frame", OTHERS)
+    def test_before_the_welcome_only_hello_and_bye_are(self, session: ServerSession, frame: AnyClientFrame) -> None:
+        session.check_expected(Hello())
+        session.check_expected(Bye())
+        with pytest.raises(RefusedFrameError) as refused:
+            session.check_expected(frame)
+        assert (refused.value.code, refused.value.frame_id) == ("unexpected_frame", frame.id)
+
+    @pytest.mark.parametrize("frame", [*OTHERS, Bye()])
+    def test_after_the_welcome_all_but_hello_are(self, welcomed: ServerSession, frame: AnyClientFrame) -> None:
+        welcomed.check_expected(frame)
+        with pytest.raises(RefusedFrameError):
+            welcomed.check_expected(Hello(id="2"))
+
+
+class TestPhases:
+    def test_run_from_hello_to_live_and_back(self, session: ServerSession) -> None:
+        assert session.phase is Phase.OPENING
+        session.welcome(101.0, 5)
+        assert session.phase is Phase.CATCHING_UP
+        session.go_live()
+        assert session.phase is Phase.LIVE
+        session.fall_behind()
+        assert session.phase is Phase.CATCHING_UP
+
+    def test_live_is_announced_exactly_once(self, welcomed: ServerSession) -> None:
+        assert not welcomed.announces_live
+        welcomed.go_live()
+        assert welcomed.announces_live
+        welcomed.fall_behind()
+        assert not welcomed.announces_live
+        welcomed.go_live()
+        welcomed.note_announced()
+        assert not welcomed.announces_live
+        welcomed.fall_behind()
+        welcomed.go_live()
+        assert not welcomed.announces_live
+
+    def test_nothing_leads_out_of_closing(self, welcomed: ServerSession) -> None:
+        welcomed.close()
+        welcomed.fall_behind()
+        assert welcomed.phase is Phase.CLOSING
+
+    def test_starting_over_goes_back_to_catching_up(self, welcomed: ServerSession) -> None:
+        welcomed.go_live()
+        welcomed.start_over(2)
+        assert (welcomed.phase, welcomed.acked) == (Phase.CATCHING_UP, 2)
+
+
+class TestAcknowledgements:
+    def test_are_cumulative_and_never_go_back(self, welcomed: ServerSession) -> None:
+        assert welcomed.acknowledge(8, sent=9)
+        assert not welcomed.acknowledge(7, sent=9)
+        assert not welcomed.acknowledge(8, sent=9)
+        assert welcomed.acked == 8
+
+    def test_above_what_was_sent_are_refused(self, welcomed: ServerSession) -> None:
+        with pytest.raises(RefusedFrameError) as refused:
+            welcomed.acknowledge(10, sent=9)
+        assert (refused.value.code, welcomed.acked) == ("ack_ahead", 5)
+
+
+class TestTime:
+    def test_without_a_hello_it_is_up_after_10_seconds(self, session: ServerSession) -> None:
+        assert session.find_due(109.9, listening=True) is None
+        session.heard(109.9)
+        assert session.find_due(110.0, listening=True) is CloseCode.HELLO_TIMEOUT
+
+    def test_asks_for_a_ping_every_interval(self, welcomed: ServerSession) -> None:
+        due = []
+        for second in range(102, 181):
+            welcomed.heard(second)
+            due.append((second, welcomed.find_due(second, listening=True)))
+        assert [second for second, each in due if each is Due.PING] == [121, 141, 161]
+
+    def test_two_intervals_of_silence_close(self, welcomed: ServerSession) -> None:
+        due = [welcomed.find_due(second, listening=True) for second in range(102, 142)]
+        assert due[-1] is CloseCode.HEARTBEAT
+        assert CloseCode.HEARTBEAT not in due[:-1]
+
+    def test_any_frame_counts_as_a_sign_of_life(self, welcomed: ServerSession) -> None:
+        for second in range(102, 300):
+            if second % 39 == 0:
+                welcomed.heard(second)
+            assert welcomed.find_due(second, listening=True) in {None, Due.PING}
+
+    def test_nobody_is_dead_whom_we_did_not_listen_to(self, welcomed: ServerSession) -> None:
+        for second in range(102, 300):
+            assert welcomed.find_due(second, listening=False) in {None, Due.PING}
+        assert welcomed.find_due(300, listening=True) in {None, Due.PING}
+
+    def test_nobody_is_dead_because_the_process_stood_still(self, welcomed: ServerSession) -> None:
+        assert welcomed.find_due(500, listening=True) is Due.PING
+        assert welcomed.find_due(501, listening=True) is None
