@@ -13,7 +13,7 @@ import msgspec
 
 from bench.figures import Figure, render_table
 
-BENCHMARKS = ("store", "http")
+BENCHMARKS = ("store", "http", "sockets", "fanout", "listing", "catchup", "memory")
 _LONGEST_SECONDS = 120
 """A benchmark that takes longer hangs; all together take less than 4 minutes, and less than 1 with ``--quick``."""
 

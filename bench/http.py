@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
-from bench.http_client import Connection, Load, build_request, put_load
-from bench.measuring import Run, median, micros, millis, percentile
+from bench.http_client import Connection, build_request, put_load
+from bench.loads import BODY, Load, compare_loads
+from bench.measuring import Run
 from bench.servers import Server, Service, serve, serve_baseline
 
 if TYPE_CHECKING:
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 64
 USERS = 8
-_BODY = "A message as people write them: a sentence or two, about a hundred characters, rarely more than that."
 _ECHO = "a bare Starlette echo of the same requests, same server settings"
 
 _numbers = itertools.count()
+_PROCESS = secrets.token_hex(4)
+"""Keeps the message ids of several sending processes apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,56 +33,30 @@ class Subject:
     connections: list[Connection]
     make_request: Callable[[int], bytes]
 
-    async def measure(self, seconds: float) -> tuple[Load, float]:
-        """Put load on it; return the load, and the processor time per request."""
+    async def measure(self, seconds: float) -> Load:
+        """Put load on it."""
         before = self.server.cpu_seconds
         load = await put_load(self.connections, self.make_request, seconds=seconds)
-        return load, (self.server.cpu_seconds - before) / len(load.latencies)
+        load.server_cpu_seconds = self.server.cpu_seconds - before
+        return load
 
 
 async def measure(run: Run) -> list[Figure]:
     """Take turns between the service and the echo."""
     async with serve(run.folder / "http") as service, serve_baseline(run.folder) as echo:
         make_request = await _prepare_sends(service)
-        subjects = [Subject(each, await each.connect(IN_FLIGHT), make_request) for each in (service, echo)]
-        for subject in subjects:
-            await subject.measure(run.seconds / 2)
+        subject, baseline = [Subject(each, await each.connect(IN_FLIGHT), make_request) for each in (service, echo)]
+        await subject.measure(run.seconds / 2)
         before = await _read_counts(service)
-        rounds = [[await subject.measure(run.seconds) for subject in subjects] for _ in range(run.rounds)]
+        rounds = [(await subject.measure(run.seconds), await baseline.measure(run.seconds)) for _ in range(run.rounds)]
         commits, messages = (now - then for now, then in zip(await _read_counts(service), before, strict=True))
-    return [*_figures(rounds), Figure(name="http: commits per send", value=commits / messages, unit="", at_most=0.1)]
+    figures = compare_loads("http", rounds, _ECHO)
+    return [*figures, Figure(name="http: commits per send", value=commits / messages, unit="", at_most=0.1)]
 
 
 async def _read_counts(service: Service) -> tuple[float, float]:
     commits = await service.read_metric("sanctum_append_commits_total")
     return commits, await service.read_metric("sanctum_append_messages_total")
-
-
-def _figures(rounds: list[list[tuple[Load, float]]]) -> list[Figure]:
-    ours, echo = zip(*rounds, strict=True)
-    return [
-        Figure(
-            name="http: acknowledged sends, 64 in flight",
-            value=median([load.rate for load, _ in ours]),
-            unit="1/s",
-            baseline=median([load.rate for load, _ in echo]),
-            against=_ECHO,
-        ),
-        Figure(
-            name="http: server CPU per send",
-            value=micros(median([cpu for _, cpu in ours])),
-            unit="µs",
-            baseline=micros(median([cpu for _, cpu in echo])),
-            against=_ECHO,
-        ),
-        Figure(
-            name="http: p99 of a send",
-            value=millis(median([percentile(load.latencies, 99) for load, _ in ours])),
-            unit="ms",
-            baseline=millis(median([percentile(load.latencies, 99) for load, _ in echo])),
-            against=_ECHO,
-        ),
-    ]
 
 
 async def _prepare_sends(service: Service) -> Callable[[int], bytes]:
@@ -96,5 +73,5 @@ async def _prepare_sends(service: Service) -> Callable[[int], bytes]:
 
 def build_send(token: str, conversation: str) -> bytes:
     """Write the request that sends a new message."""
-    body = f'{{"conversationId":"{conversation}","clientMessageId":"c{next(_numbers)}","body":"{_BODY}"}}'
+    body = f'{{"conversationId":"{conversation}","clientMessageId":"{_PROCESS}-{next(_numbers)}","body":"{BODY}"}}'
     return build_request("POST", "/v1/messages", token, body.encode())

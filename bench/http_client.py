@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
+
+from bench.loads import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,21 +72,23 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         if len(self._buffer) < self._needed:
             return
-        end = self._buffer.find(_END_OF_HEAD)
-        if end < 0:
-            return
-        start = end + len(_END_OF_HEAD)
-        self._needed = start + _read_length(self._buffer[:end])
-        if len(self._buffer) >= self._needed and self._answer is not None:
-            response = Response(int(self._buffer[9:12]), self._buffer[start:])
+        self._needed = find_length(self._buffer)
+        if self._needed and len(self._buffer) >= self._needed and self._answer is not None and not self._answer.done():
+            _, _, body = self._buffer.partition(_END_OF_HEAD)
+            response = Response(int(self._buffer[9:12]), body)
             self._buffer, self._needed = b"", 0
             self._answer.set_result(response)
 
 
-def _read_length(head: bytes) -> int:
-    head = head.lower()
+def find_length(answer: bytes) -> int:
+    """Return how long an answer is with its head; 0 while that is not known."""
+    end = answer.find(_END_OF_HEAD)
+    if end < 0:
+        return 0
+    head = answer[:end].lower()
     at = head.find(_LENGTH)
-    return 0 if at < 0 else int(head[at + len(_LENGTH) :].partition(b"\r\n")[0])
+    body = 0 if at < 0 else int(head[at + len(_LENGTH) :].partition(b"\r\n")[0])
+    return end + len(_END_OF_HEAD) + body
 
 
 def build_request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
@@ -95,19 +99,6 @@ def build_request(method: str, path: str, token: str = "", body: bytes = b"") ->
     if body:
         head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, "", ""]).encode() + body
-
-
-@dataclass(slots=True)
-class Load:
-    """What a number of connections got done; ``latencies`` has one entry per answer, in seconds."""
-
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Answers per second."""
-        return len(self.latencies) / self.seconds
 
 
 async def put_load(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Self, cast
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class Socket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A server that hangs up spoils the measurement."""
+        """A server that hangs up spoils the measurement: what waits for more will time out."""
         if not self._opened.done():
             self._opened.set_exception(exc or RefusedError(bytes(self._buffer)))
         elif not self._is_closing:
-            raise ConnectionError("the server hung up")
+            self._warn("cut off")
 
     def data_received(self, data: bytes) -> None:
         """Take the handshake's answer, then frame after frame."""
@@ -84,10 +85,17 @@ class Socket(asyncio.Protocol):
         at = 0
         while (frame := _find_frame(buffer, at)) is not None:
             start, end = frame
-            assert buffer[at] != _CLOSE, f"closed with {int.from_bytes(buffer[start : start + 2])}"
-            self.on_text(bytes(buffer[start:end]))
+            if buffer[at] == _CLOSE:
+                self._warn(f"closed with {int.from_bytes(buffer[start : start + 2])}")
+            else:
+                self.on_text(bytes(buffer[start:end]))
             at = end
         del buffer[:at]
+
+    def _warn(self, what: str) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            print(f"a socket was {what}", file=sys.stderr)
 
     def _take_handshake(self) -> bool:
         end = self._buffer.find(_END_OF_HEAD)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
+from bench.loads import BODY
 from bench.measuring import Run, median, micros, millis, percentile
 from bench.stores import SENDER, create_conversation, open_store
 from sanctum_messaging.adapters.system import SystemClock
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SENDERS = 64
 CONVERSATIONS = 8
-_BODY = "A message as people write them: a sentence or two, about a hundred characters, rarely more than that."
 _PYTHONS_SWITCH_INTERVAL_SECONDS = 0.005
 _HOG_SECONDS = 0.001
 """What one callback of the busy loop takes: about as long as a fan-out to a hundred sockets."""
@@ -192,7 +192,7 @@ def _draft(conversation: ConversationId) -> MessageDraft:
         device_id=DeviceId("phone"),
         client_message_id=f"client-{next(_numbers)}",
         type="text",
-        body=_BODY,
+        body=BODY,
         metadata="{}",
         reply_to=None,
         content_hash="0" * 64,

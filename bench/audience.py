@@ -1,0 +1,103 @@
+"""Two hundred readers of one conversation, who count what they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from bench.socket_client import Socket
+
+if TYPE_CHECKING:
+    from bench.servers import Server, Service
+
+PATH = "/v1/ws"
+_WAIT_SECONDS = 30
+
+
+class Tally:
+    """A count that can be waited for."""
+
+    def __init__(self) -> None:
+        """Begin at nought."""
+        self.count = 0
+        self._wanted = 0
+        self._reached = asyncio.Event()
+
+    def add(self) -> None:
+        """Count one more."""
+        self.count += 1
+        if self.count == self._wanted:
+            self._reached.set()
+
+    async def reach(self, count: int) -> None:
+        """Wait until so many were counted."""
+        self._wanted = count
+        self._reached.clear()
+        if self.count < count:
+            await self._reached.wait()
+
+
+class Audience:
+    """Open sockets on one server. ``received`` counts their events, heartbeats are answered."""
+
+    def __init__(self) -> None:
+        """``join`` and ``join_baseline`` open the sockets."""
+        self._events = Tally()
+        self._live = Tally()
+        self.sample = b""
+        """One of the events, so that a baseline can send something of its size."""
+        self._sockets: list[Socket] = []
+
+    @classmethod
+    async def join(cls, service: Service, users: list[str]) -> Self:
+        """Connect each of the users and wait until all are live."""
+        audience = cls()
+        for user in users:
+            await audience._open(service, service.token(user))
+            audience._sockets[-1].send(b'{"op":"hello"}')
+        async with asyncio.timeout(_WAIT_SECONDS):
+            await audience._live.reach(len(users))
+        return audience
+
+    @classmethod
+    async def join_baseline(cls, server: Server, count: int) -> Self:
+        """Connect to the bare server, which asks nobody who he is."""
+        audience = cls()
+        for _ in range(count):
+            await audience._open(server, "")
+        return audience
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    @property
+    def received(self) -> int:
+        """How many events all together were sent."""
+        return self._events.count
+
+    async def wait_for(self, count: int) -> None:
+        """Wait until so many events were received, by all together since the beginning; more are a fault."""
+        async with asyncio.timeout(_WAIT_SECONDS):
+            await self._events.reach(count)
+        assert self.received == count, f"{self.received - count} events too many"
+
+    def leave(self) -> None:
+        """Hang up."""
+        for socket in self._sockets:
+            socket.close()
+
+    async def _open(self, server: Server, token: str) -> None:
+        def take(text: bytes) -> None:
+            self._take(socket, text)
+
+        socket = await Socket.open(server.port, PATH, token=token, on_text=take)
+        self._sockets.append(socket)
+
+    def _take(self, socket: Socket, text: bytes) -> None:
+        if text.startswith(b'{"op":"event"'):
+            self.sample = text
+            self._events.add()
+        elif text.startswith(b'{"op":"ping"'):
+            socket.send(b'{"op":"pong"}')
+        elif text.startswith(b'{"op":"live"'):
+            self._live.add()
