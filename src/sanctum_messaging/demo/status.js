@@ -1,0 +1,46 @@
+import { byId } from './dom.js';
+import { connectionSentence } from './sentences.js';
+
+/** @import { Session } from './session.js' */
+
+const TICK_MS = 500;
+
+/** The state of the connection: a line that is always there, and a banner while it is not as it should be. */
+export class Status {
+  #session;
+
+  /** @param {Session} session */
+  constructor(session) {
+    this.#session = session;
+    byId('retry').addEventListener('click', () => this.#retry());
+    for (const name of ['online', 'offline']) addEventListener(name, () => this.render());
+    addEventListener('online', () => session.retryNow());
+    // A tab in the background has its timers slowed down; who looks at it should not wait for them.
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && session.retryNow());
+    setInterval(() => this.render(), TICK_MS);
+  }
+
+  render() {
+    const { connection, away } = this.#session;
+    const sentence = connectionSentence(connection, { away, onLine: navigator.onLine, now: Date.now() });
+    const stopped = connection.name === 'stopped';
+    show('connection', sentence);
+    byId('connection').dataset.state = away ? 'away' : connection.name;
+    byId('banner').hidden = !away;
+    byId('banner').dataset.state = connection.name;
+    show('banner-text', stopped ? sentence : `${sentence}. What you write waits here and goes out by itself.`);
+    show('retry', stopped ? 'Connect again' : 'Try now');
+  }
+
+  /** After the service said no, only a new beginning can help; what is in the outbox outlives it. */
+  #retry() {
+    if (this.#session.connection.name === 'stopped') location.reload();
+    else this.#session.retryNow();
+  }
+}
+
+/** Text that did not change is not written again: it would be read out again. */
+function show(id, text) {
+  const place = byId(id);
+  if (place.textContent !== text) place.textContent = text;
+}
