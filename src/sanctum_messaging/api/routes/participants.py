@@ -63,7 +63,7 @@ async def post_participants(call: Call[AddParticipants, NoQuery]) -> Reply:
     headers = replayed_header(replayed=added.replayed)
     location = f"/v1/conversations/{call.params['conversationId']}/participants"
     if isinstance(call.body.participants, UnsetType):
-        location += f"/{quote(presented[0].user_id, safe='')}"
+        location += f"/{_segment(presented[0].user_id)}"
     if answer.created:
         headers = ((b"location", location.encode()), *headers)
     result = (
@@ -120,6 +120,11 @@ def _new_participants(body: AddParticipants) -> list[memberships.NewParticipant]
     if not body.participants:
         raise InvalidError.of_field("participants", "too_short", "Name someone.")
     return [memberships.NewParticipant(UserId(each.user_id), Role(each.role)) for each in body.participants]
+
+
+def _segment(user_id: str) -> str:
+    """Write a user's id as a segment of a path; two of them would else be taken for steps in it."""
+    return user_id.replace(".", "%2E") if user_id in {".", ".."} else quote(user_id, safe="")
 
 
 def _patch(body: UpdateParticipant) -> actions.ParticipantPatch:

@@ -1,0 +1,61 @@
+"""What operators and their tools ask, without a token."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tests.integration.calling import Api, got, open_api, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_health_and_readiness(api: Api) -> None:
+    assert got(await api.nobody.get("/healthz"), 200) == {"status": "ok"}
+    assert got(await api.nobody.get("/readyz"), 200) == {"status": "ready"}
+
+
+async def test_a_stopping_instance_is_not_ready_but_alive(api: Api) -> None:
+    api.service.gate.close()
+    response = await api.nobody.get("/readyz")
+    assert refused(response, 503, "stopping")["retryable"]
+    assert response.headers["retry-after"] == "1"
+    got(await api.nobody.get("/healthz"), 200)
+
+
+async def test_metrics_count_appends(api: Api) -> None:
+    await api.user("ann").create("bob")
+    response = await api.nobody.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert re.search(r"^sanctum_append_events(_total)? 1(\.0)?$", response.text, re.MULTILINE)
+
+
+async def test_the_docs_are_one_page_that_loads_and_runs_nothing(api: Api) -> None:
+    response = await api.nobody.get("/docs")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert response.headers["content-security-policy"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    assert not re.search(r"<(script|img|link|iframe|object)|style=|\bon[a-z]+=|https?://|url\(|@import", response.text)
+
+
+async def test_the_docs_hold_every_call(api: Api) -> None:
+    page = (await api.nobody.get("/docs")).text
+    document = got(await api.nobody.get("/openapi.json"), 200)
+    ids = set(re.findall(r'id="([^"]+)"', page))
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert f"call-{operation['operationId']}" in ids, path
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= ids
+
+
+async def test_docs_can_be_switched_off(tmp_path: Path) -> None:
+    async with open_api(tmp_path, DOCS="off") as api:
+        for path in ("/docs", "/openapi.json"):
+            refused(await api.nobody.get(path), 404, "not_found")
