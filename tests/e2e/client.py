@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -80,7 +81,6 @@ class Client:
             limits=httpx2.Limits(max_connections=MAX_HTTP_CONNECTIONS, max_keepalive_connections=MAX_HTTP_CONNECTIONS),
             trust_env=False,
         )
-        self._numbers = itertools.count(1)
 
     async def get(self, path: str, **query: str | int) -> httpx2.Response:
         """Read something."""
@@ -110,7 +110,7 @@ class Client:
         """Send a message over HTTP and return it."""
         message = {
             "conversationId": conversation_id,
-            "clientMessageId": client_message_id or f"http-{next(self._numbers)}",
+            "clientMessageId": client_message_id or uuid.uuid4().hex,
             "body": body,
         }
         answer = await self.post("/v1/messages", message)
