@@ -1,0 +1,123 @@
+"""Catching up on 10 own events among 1 million foreign ones: from the store, by ``GET /v1/sync`` and on the socket.
+
+Each time it is another user, whom the service has not seen before: what it reads, it reads for him.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.figures import Figure
+from bench.http_client import build_request
+from bench.large_log import AWAY, OWN_EVENTS, LargeLog, open_large_log
+from bench.measuring import median, millis
+from bench.servers import serve
+from bench.socket_client import Socket
+from bench.stores import open_store
+from sanctum_messaging.domain.model import DEFAULT_TENANT, Cursor, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from bench.http_client import Connection
+    from bench.measuring import Run
+    from bench.servers import Service
+    from sanctum_messaging.domain.model import UserId
+    from sanctum_messaging.ports.store import Store
+
+_MOST_MS = 20
+_WAIT_SECONDS = 10
+_NOTHING_MISSED = "the same with a cursor at the log's end"
+
+
+async def measure(run: Run) -> list[Figure]:
+    """Catch up from the old cursor, and have nothing to catch up on."""
+    log = await open_large_log(run)
+    with open_store(log.data_dir) as store:
+        old, head = await _read_cursors(store, log)
+        from_store = await _time(AWAY, lambda user: _read_store(store, user, old, head), OWN_EVENTS)
+    rows: list[tuple[str, float, float | None]] = [("one read of the store", from_store, None)]
+    async with serve(log.data_dir) as service:
+        connection = (await service.connect(1))[0]
+        by_sync, on_socket = AWAY[: len(AWAY) // 2], AWAY[len(AWAY) // 2 :]
+        tokens = {user: service.token(user) for user in by_sync}
+        missed = await _time(by_sync, lambda user: _sync(connection, tokens[user], old), OWN_EVENTS)
+        nothing = await _time(by_sync, lambda user: _sync(connection, tokens[user], head), 0)
+        rows.append(("by /v1/sync", missed, nothing))
+        missed = await _time_sockets(service, on_socket, old, OWN_EVENTS)
+        nothing = await _time_sockets(service, on_socket, head, 0)
+        rows.append(("on the socket, hello to live", missed, nothing))
+        connection.close()
+    return [
+        Figure(
+            name=f"catchup: {OWN_EVENTS} among {log.foreign_events:,}, {how}",
+            value=millis(value),
+            unit="ms",
+            baseline=None if idle is None else millis(idle),
+            against="" if idle is None else _NOTHING_MISSED,
+            at_most=_MOST_MS,
+        )
+        for how, value, idle in rows
+    ]
+
+
+async def _read_cursors(store: Store, log: LargeLog) -> tuple[Cursor, Cursor]:
+    """Return the cursor of those who were away, and the log's end."""
+    events = await store.read_log(after=Position(log.before - 1), limit=1)
+    return events[0].cursor, await store.read_head()
+
+
+async def _time(users: Sequence[UserId], catch_up: Callable[[UserId], Awaitable[int]], expected: int) -> float:
+    """Return the median time in seconds; the first user's warms up."""
+    times = []
+    for user in users:
+        begun = time.perf_counter()
+        assert await catch_up(user) == expected
+        times.append(time.perf_counter() - begun)
+    return median(times[1:])
+
+
+async def _read_store(store: Store, user: UserId, after: Cursor, upto: Cursor) -> int:
+    page = await store.read_stream(DEFAULT_TENANT, user, after=after.position, upto=upto.position, limit=2 * OWN_EVENTS)
+    return len(page.events)
+
+
+async def _sync(connection: Connection, token: str, cursor: Cursor) -> int:
+    """Poll until there is no more, as a client does."""
+    position, events, has_more = str(cursor), 0, True
+    while has_more:
+        response = await connection.call(build_request("GET", f"/v1/sync?cursor={position}", token))
+        assert response.status == 200, response
+        page = msgspec.json.decode(response.body)
+        events, position, has_more = events + len(page["events"]), page["cursor"], page["hasMore"]
+    return events
+
+
+async def _hear(service: Service, user: UserId, cursor: Cursor) -> tuple[float, int]:
+    """Connect, then time from the hello to the end of the replay."""
+    live, events = asyncio.Event(), 0
+
+    def take(text: bytes) -> None:
+        nonlocal events
+        events += text.startswith(b'{"op":"event"')
+        if text.startswith(b'{"op":"live"'):
+            live.set()
+
+    socket = await Socket.open(service.port, "/v1/ws", token=service.token(user), on_text=take)
+    begun = time.perf_counter()
+    socket.send(b'{"op":"hello","cursor":"%s"}' % str(cursor).encode())
+    async with asyncio.timeout(_WAIT_SECONDS):
+        await live.wait()
+    took = time.perf_counter() - begun
+    socket.close()
+    return took, events
+
+
+async def _time_sockets(service: Service, users: Sequence[UserId], cursor: Cursor, expected: int) -> float:
+    heard = [await _hear(service, user, cursor) for user in users]
+    assert {events for _, events in heard} == {expected}
+    return median([took for took, _ in heard[1:]])
