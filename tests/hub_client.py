@@ -87,7 +87,9 @@ class Client:
 
     async def assert_refused(self, code: str) -> Frame:
         """Wait for an ``error`` to a frame that had no readable id."""
-        return (await self._take(lambda frame: frame["op"] == "error" and "id" not in frame, code))["problem"]
+        problem: Frame = (await self._take(lambda frame: frame["op"] == "error" and "id" not in frame, code))["problem"]
+        assert problem["code"] == code, problem
+        return problem
 
     async def assert_nothing_pushed(self, upto: Cursor) -> None:
         """See that up to a cursor no further event comes."""

@@ -73,6 +73,7 @@ class CatchUp:
         page = self._from_ring(after)
         if page is None or page.upto != self._source.ring.tail:
             return None
+        self._source.counters.catch_up_ring += bool(page.frames)
         return page.frames
 
     async def read(self, after: Cursor) -> Page | None:
@@ -87,7 +88,7 @@ class CatchUp:
                 return None
         page = self._from_ring(after)
         if page is not None:
-            self._source.counters.catch_up_ring += 1
+            self._source.counters.catch_up_ring += bool(page.frames)
             return page
         page = await self._from_database(after)
         return page if epoch == self._source.tail.epoch else None

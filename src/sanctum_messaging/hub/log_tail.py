@@ -63,12 +63,11 @@ class LogTail:
 
     def apply(self, committed: Committed) -> None:
         """Apply what a commit appended. What was applied already is dropped, a hole is left to ``run``."""
-        tail = self._ring.tail
-        if self._contradicts(committed, tail):
+        if self._contradicts(committed):
             self._doubtful = True
             self._behind.set()
             return
-        if committed.before.position > tail.position:
+        if committed.before.position > self._ring.tail.position:
             self._want(committed.before.position)
             return
         for event in committed.events:
@@ -125,10 +124,14 @@ class LogTail:
             return None
         return "ok" if tag == cursor.tag else "diverged"
 
-    def _contradicts(self, committed: Committed, tail: Cursor) -> bool:
-        """Tell whether a commit says another tag than ours for the event at the tail."""
+    def _contradicts(self, committed: Committed) -> bool:
+        """Tell whether a commit says another tag than ours for an event that was applied."""
         known = (committed.before, *(event.cursor for event in committed.events))
-        return any(each.position == tail.position and each.tag != tail.tag for each in known)
+        return any(
+            self._ring.find_tag(each.position) not in {None, each.tag}
+            for each in known
+            if each.position <= self._ring.tail.position
+        )
 
     async def _fill(self) -> None:
         """Read what is missing. The event at the tail is read along, to see that it is still the same log."""

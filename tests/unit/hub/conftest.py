@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def world(store: SQLiteStore, database: Database, clock: HandClock) -> AsyncGenerator[World]:
-    async with running_world(World(store, database, clock)) as world:
+async def world(
+    request: pytest.FixtureRequest, store: SQLiteStore, database: Database, clock: HandClock
+) -> AsyncGenerator[World]:
+    """A running hub; a test may ask for other settings as the fixture's parameter."""
+    async with running_world(World(store, database, clock, **getattr(request, "param", {}))) as world:
         yield world
 
 

@@ -1,0 +1,161 @@
+"""One position per connection: falling behind, catching up, going live, and never a gap or a repeat."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.hub_world import World
+
+if TYPE_CHECKING:
+    from sanctum_messaging.domain.model import ConversationId
+    from tests.unit.hub.in_memory import Socket, Sockets
+
+LARGE = "x" * 7_000
+"""Ten of these are more than a connection may have pending."""
+
+
+async def slow_reader(world: World, sockets: Sockets) -> tuple[ConversationId, Socket]:
+    """Have a live reader fall behind."""
+    group = await world.create("ada", "ben")
+    ben = await sockets.live("ben")
+    ben.transport.stall()
+    for _ in range(12):
+        await world.send(group, "ada", LARGE)
+    await ben.transport.stalled.wait()
+    assert world.hub.counters.fell_behind == 1
+    return group, ben
+
+
+def seqs(events: list[dict[str, int]]) -> list[int]:
+    return [event["seq"] for event in events]
+
+
+class TestASlowReader:
+    async def test_gets_everything_once_and_in_order(self, world: World, sockets: Sockets) -> None:
+        group, ben = await slow_reader(world, sockets)
+        await world.send_many(group, "ada", 50)
+        ben.transport.flow()
+        assert seqs(await ben.settle(world.hub.tail)) == list(range(2, 64))
+
+    async def test_is_live_again_afterwards_and_not_told_so_twice(self, world: World, sockets: Sockets) -> None:
+        group, ben = await slow_reader(world, sockets)
+        ben.transport.flow()
+        await ben.settle(world.hub.tail)
+        read = list(world.log.reads)
+        await world.send(group, "ada", "Hello")
+        await ben.settle(world.hub.tail)
+        assert ben.events[-1]["data"]["message"]["body"] == "Hello"
+        assert world.log.reads == read
+        assert ben.unasked("live") == []
+
+    async def test_holds_up_nobody_else(self, world: World, sockets: Sockets) -> None:
+        group, _ = await slow_reader(world, sockets)
+        ada = await sockets.live("ada")
+        await world.send(group, "ben", "Hello")
+        await ada.assert_event("message.created", body="Hello")
+
+    async def test_has_nothing_pending_in_memory(self, world: World, sockets: Sockets) -> None:
+        group, _ = await slow_reader(world, sockets)
+        await world.send_many(group, "ada", 200, LARGE)
+        (connection,) = world.hub._parts.registry.connections
+        assert connection.delivery._events == connection.delivery._replies
+        assert connection.delivery._pending_bytes == 0
+
+    async def test_reads_from_the_database_what_the_ring_has_dropped(self, world: World, sockets: Sockets) -> None:
+        world.hub._ring._max_events = 20
+        group, ben = await slow_reader(world, sockets)
+        await world.send_many(group, "ada", 100)
+        ben.transport.flow()
+        assert seqs(await ben.settle(world.hub.tail)) == list(range(2, 114))
+        assert world.hub.counters.catch_up_database > 0
+
+    async def test_still_gets_his_replies(self, world: World, sockets: Sockets) -> None:
+        group, ben = await slow_reader(world, sockets)
+        sent = await ben.push("send", conversationId=group, clientMessageId="c", body="Hello")
+        wrong = await ben.push("send", conversationId="none", clientMessageId="c", body="Hello")
+        ben.transport.flow()
+        await ben.assert_replied(sent)
+        await ben.assert_replied(wrong, code="not_found")
+
+    async def test_sees_no_more_than_his_removal(self, world: World, sockets: Sockets) -> None:
+        """Texts that he has not been sent are joined as they are now, and now they are not for him."""
+        group, ben = await slow_reader(world, sockets)
+        await world.remove(group, "ada", "ben")
+        await world.send(group, "ada", "secret")
+        ben.transport.flow()
+        events = await ben.settle(world.hub.tail)
+        assert events[-1]["type"] == "participant.removed"
+        assert seqs(events) == [2, 14]
+
+    async def test_that_was_caught_up_in_memory_sees_what_comes_while_he_goes_live(
+        self, world: World, sockets: Sockets
+    ) -> None:
+        """One commit is applied in every tick of the loop, so that one falls into any gap that there might be."""
+        group, ben = await slow_reader(world, sockets)
+        with world.unheard() as held:
+            for _ in range(60):
+                await world.send(group, "ada")
+        ben.transport.flow()
+        for committed in held:
+            world.hub.apply(committed)
+            await asyncio.sleep(0)
+        assert seqs(await ben.settle(world.hub.tail)) == list(range(2, 74))
+
+
+class TestHeartbeats:
+    async def test_a_cursor_stands_behind_all_events_up_to_it(self, world: World, sockets: Sockets) -> None:
+        """Replies overtake events, so a pong that comes early names an early cursor."""
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        ben.transport.stall()
+        for _ in range(5):
+            await world.send(group, "ada")
+        await ben.transport.stalled.wait()
+        await ben.push("ping")
+        ben.transport.flow()
+        while (await ben.assert_pushed("pong"))["cursor"] != str(world.hub.tail):
+            await ben.push("ping")
+        frames = [frame for frame in ben.transport.handed_over if b'"op":"pong"' in frame or b'"op":"event"' in frame]
+        seen = 0
+        for frame in frames:
+            position = int(frame.split(b'"cursor":"')[1].split(b"-")[0])
+            assert position > seen if b'"op":"event"' in frame else position >= seen
+            seen = position
+
+    async def test_move_an_idle_clients_cursor(self, world: World, sockets: Sockets) -> None:
+        ben = await sockets.live("ben")
+        group = await world.create("ada")
+        await world.send(group, "ada")
+        world.pass_time(20)
+        assert (await ben.assert_pushed("ping"))["cursor"] == str(world.hub.tail)
+
+
+class TestReplies:
+    async def test_that_nobody_reads_stop_the_reading(self, world: World, sockets: Sockets) -> None:
+        ben = await sockets.live("ben")
+        ben.transport.stall()
+        for _ in range(500):
+            await ben.push("fly")
+        await ben.transport.stalled.wait()
+        (connection,) = world.hub._parts.registry.connections
+        for _ in range(1_000):
+            # Nothing here waits for anything but this loop, which has come to rest long before.
+            await asyncio.sleep(0)
+        assert 0 < len(connection.delivery._replies) <= world.settings.replies_pending
+        assert ben.transport.received.qsize() > 400
+        ben.transport.flow()
+        for number in range(2, 502):
+            await ben.assert_replied(f"f{number}", code="unknown_op")
+
+    async def test_signals_are_dropped_for_who_does_not_read(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        ada = await sockets.live("ada")
+        ben.transport.stall()
+        for number in range(100):
+            read = await ada.push("read", conversationId=group, seq=1)
+            await ada.assert_replied(read)
+            assert number < 17 or len(ben.transport.handed_over) < 20
+        (connection,) = [each for each in world.hub._parts.registry.connections if each.delivery._replies]
+        assert len(connection.delivery._replies) <= 17

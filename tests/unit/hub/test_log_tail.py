@@ -1,0 +1,224 @@
+"""Following the log: holes, a log that turns out to be another one, and what waits for the tail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sanctum_messaging.domain.events import Committed
+from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
+
+if TYPE_CHECKING:
+    import apsw
+
+    from sanctum_messaging.adapters.sqlite.database import Database
+    from sanctum_messaging.domain.model import ConversationId
+    from tests.hub_world import World
+    from tests.unit.hub.in_memory import Sockets
+
+
+async def restore_backup(world: World, database: Database, *, lost: int) -> None:
+    """Make the log lose its newest messages, as when a backup is put back under a running service."""
+    head = (await world.store.read_head()).position
+
+    def lose(connection: apsw.Connection) -> None:
+        newest = "FROM event WHERE position > ?"
+        connection.execute(f"DELETE FROM message WHERE id IN (SELECT message_id {newest})", (head - lost,))  # noqa: S608
+        connection.execute(f"DELETE {newest}", (head - lost,))
+
+    await database.write(lose)
+
+
+class TestStart:
+    async def test_fills_the_ring_from_the_log(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 30)
+        hub = world.new_hub()
+        await hub._tail.start()
+        assert hub.tail == world.hub.tail
+        assert hub._ring.floor == 0
+        assert hub._ring.find_tag(Position(1)) == world.events[0].tag
+
+    @pytest.mark.parametrize("world", [{"ring_events": 10}], indirect=True)
+    async def test_takes_no_more_than_the_ring_holds(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 30)
+        hub = world.new_hub()
+        await hub._tail.start()
+        assert (hub.tail, hub._ring.floor) == (world.hub.tail, 21)
+
+    async def test_reads_in_growing_steps_until_the_ring_is_full(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 1_500)
+        hub = world.new_hub()
+        await hub._tail.start()
+        assert hub._ring.floor == 0
+        assert world.log.reads.count("read_newest") == 3  # One of them by the fixture.
+
+    async def test_of_an_empty_log_is_the_origin(self, world: World) -> None:
+        assert world.hub.tail == ORIGIN
+
+
+class TestWaitingForTheTail:
+    async def test_a_stream_is_never_behind_what_was_acknowledged_before(self, world: World, sockets: Sockets) -> None:
+        """The writer is slow to tell the hub: the welcome waits for what is on disk."""
+        group = await world.create("ada", "ben")
+        start = str(world.hub.tail)
+        with world.unheard():
+            await world.send(group, "ada", "Hello")
+            ben = await sockets.connect("ben", cursor=start)
+            await ben.assert_event("message.created", body="Hello")
+        await ben.assert_pushed("live", cursor=str(world.hub.tail))
+
+    async def test_a_cursor_above_the_tail_waits_for_it(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        await sockets.live("ben")
+        with world.unheard():
+            await world.send(group, "ada", "one")
+            cursor = str(await world.store.read_head())
+            await world.send(group, "ada", "two")
+            ben = await sockets.connect("ben", cursor=cursor)
+        assert ben.welcome["cursor"] == cursor
+        await ben.assert_event("message.created", body="two")
+
+    async def test_ends_with_the_waiter(self, world: World) -> None:
+        waiting = asyncio.create_task(world.hub._tail.reach(Position(5)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert world.hub._tail._waiting == set()
+
+
+class TestADatabaseThatFails:
+    async def test_is_asked_again(self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world.hub._tail, "_settings", replace(world.settings, retry_seconds=0))
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        read_log, failures = world.log.read_log, [OSError("disk"), OSError("disk")]
+
+        async def fail_twice(**window: Position | int) -> object:
+            if failures:
+                raise failures.pop()
+            return await read_log(**window)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(world.log, "read_log", fail_twice)
+        with world.unheard() as held:
+            await world.send(group, "ada", "one")
+            await world.send(group, "ada", "two")
+        world.hub.apply(held[1])
+        await ben.assert_event("message.created", body="one")
+        await ben.assert_event("message.created", body="two")
+
+
+class TestALogThatIsAnother:
+    async def grow(self, world: World) -> ConversationId:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        return group
+
+    async def test_resyncs_everybody_and_goes_on_from_its_end(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        group = await self.grow(world)
+        ada, ben = await sockets.live("ada"), await sockets.live("ben")
+        await restore_backup(world, database, lost=2)
+        await world.send(group, "ada", "in the other log")
+        head = str(await world.store.read_head())
+        for socket in (ada, ben):
+            await socket.assert_pushed("resync", reason="diverged", cursor=head)
+        await world.send(group, "ada", "after it")
+        for socket in (ada, ben):
+            await socket.assert_event("message.created", body="after it")
+        assert world.hub.counters.resyncs == 2
+
+    async def test_is_noticed_when_it_has_ended_below_the_tail(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        await self.grow(world)
+        ben = await sockets.live("ben")
+        await restore_backup(world, database, lost=2)
+        head = await world.store.read_head()
+        world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
+        await ben.assert_pushed("resync", reason="diverged", cursor=str(head))
+        assert world.hub.tail == head
+
+    async def test_memberships_of_the_old_one_do_not_count(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        await self.grow(world)
+        ben = await sockets.live("ben")
+        await restore_backup(world, database, lost=2)
+        world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
+        await ben.assert_pushed("resync")
+        group = await world.create("ada", "ben")
+        await world.send(group, "ada", "Hello")
+        await ben.assert_event("conversation.created", id=group)
+        await ben.assert_event("message.created", body="Hello")
+
+    async def test_a_client_of_the_old_one_that_comes_later_is_resynced(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        group = await self.grow(world)
+        old = world.hub.tail
+        await restore_backup(world, database, lost=2)
+        await world.send(group, "ada")
+        await world.send(group, "ada")
+        head = await world.store.read_head()
+        assert head.position == old.position
+        ben = await sockets.connect("ben", cursor=str(old))
+        await ben.assert_pushed("resync", reason="diverged")
+        await ben.assert_pushed("live")
+
+    async def test_pages_that_were_read_from_the_old_one_are_not_sent(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        await self.grow(world)
+        ada = await sockets.live("ada")
+        hold = world.log.hold("read_stream")
+        ben = await sockets.connect("ben", cursor=str(ORIGIN))
+        await hold.entered.wait()
+        await restore_backup(world, database, lost=2)
+        world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
+        await ada.assert_pushed("resync", reason="diverged")
+        hold.released.set()
+        await ben.assert_pushed("resync", reason="diverged")
+        await ben.assert_pushed("live", cursor=str(world.hub.tail))
+        assert ben.events == []
+
+
+class TestLostCursors:
+    async def test_of_another_log_restart_at_the_end(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 3)
+        head = str(world.hub.tail)
+        foreign = f"{world.hub.tail.position - 1}-ffffffff"
+        ben = await sockets.connect("ben", cursor=foreign)
+        assert ben.welcome["cursor"] == head
+        await ben.assert_pushed("resync", reason="diverged", cursor=head)
+        await ben.assert_pushed("live", cursor=head)
+        await world.send(group, "ada", "Hello")
+        await ben.assert_event("message.created", body="Hello")
+
+    async def test_beyond_the_end_are_of_another_log(self, world: World, sockets: Sockets) -> None:
+        await world.create("ada", "ben")
+        ben = await sockets.connect("ben", cursor="1000-0000000a")
+        await ben.assert_pushed("resync", reason="diverged", cursor=str(world.hub.tail))
+
+    async def test_below_the_floor_are_too_old(self, world: World, sockets: Sockets, database: Database) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        third = world.events[2]
+
+        def retain(connection: apsw.Connection) -> None:
+            connection.execute("DELETE FROM event WHERE position <= 3")
+            connection.execute("UPDATE log_floor SET position = 3, tag = ?", (third.tag,))
+
+        await database.write(retain)
+        world.hub._ring.reset(world.hub.tail)
+        ben = await sockets.connect("ben", cursor=str(ORIGIN))
+        await ben.assert_pushed("resync", reason="too_old", cursor=str(world.hub.tail))
+        kept = await sockets.connect("ben", cursor=str(third.cursor))
+        assert [event["seq"] for event in await kept.settle(world.hub.tail)] == [4, 5, 6]
