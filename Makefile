@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # What mypy reads; the last two are optional folders.
-TYPED := src tests $(wildcard bench examples)
+TYPED := src tests docs $(wildcard bench examples)
 
 # Extra arguments for pytest, e.g. `make test ARGS="-x tests/unit"`.
 ARGS ?=
@@ -69,6 +69,10 @@ bench: $(INSTALLED) ## Run the benchmarks
 .PHONY: chaos
 chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
 	$(BIN)/pytest -m chaos $(ARGS)
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the pages that are tables of the code again
+	$(BIN)/python docs/generate.py
 
 .PHONY: lock
 lock: $(INSTALLED) ## Write the locked requirements again after a change of dependencies

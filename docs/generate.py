@@ -1,0 +1,204 @@
+"""Writes the pages that are tables of the code: ``docs/errors.md`` and ``docs/configuration.md``.
+
+``make docs`` runs it, and a test compares the pages with what it would write.
+"""  # noqa: INP001 - a folder of texts and one script is no package
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.config.variables import VARIABLES, Variable
+from sanctum_messaging.protocol.codes import CLOSE_REASONS, FIELD_CODES, PROBLEMS, CloseCode, client_reconnects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+DOCS = Path(__file__).parent
+
+RESERVED_CLOSE_CODES = frozenset({CloseCode.FLOOD, CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
+"""Part of the protocol, for clients to know; this version sends none of them."""
+RESERVED_PROBLEMS = frozenset({"headers_too_large"})
+"""As above."""
+
+_RECONNECTS = "Wait, then reconnect."
+_STAYS_AWAY = "Do not reconnect."
+_FAULT = "Wait, then reconnect, and do not send the same again: it is a fault of the client."
+_DUTIES = {
+    CloseCode.NORMAL: f"{_STAYS_AWAY} The session is over and its resume token is void.",
+    CloseCode.PROTOCOL_ERROR: _FAULT,
+    CloseCode.BINARY: _FAULT,
+    CloseCode.NOT_UTF8: _FAULT,
+    CloseCode.TOO_LARGE: _FAULT,
+    CloseCode.DRAIN: "Wait, at least the `reconnectInMs` of the `drain` frame before it, then reconnect.",
+    CloseCode.TOKEN_EXPIRED: "Get a fresh token, then reconnect.",
+    CloseCode.BAD_FRAME: f"{_STAYS_AWAY} It is a fault of the client.",
+    CloseCode.UNAUTHENTICATED: f"{_STAYS_AWAY} With a fresh token a new start may be made; the cursor stays good.",
+    CloseCode.FORBIDDEN: f"{_STAYS_AWAY} The same token will not be let in.",
+    CloseCode.REPLACED: f"{_STAYS_AWAY} The session belongs to the other socket now.",
+    CloseCode.TOO_MANY_CONNECTIONS: f"{_STAYS_AWAY} Close another connection of the user first.",
+    CloseCode.UNSUPPORTED_VERSION: f"{_STAYS_AWAY} The client has to be updated, or offer `sanctum.v1`.",
+}
+"""What a client does, where it is more than the plain reconnect."""
+
+_NOTE = "<!-- Written by docs/generate.py (`make docs`); changes made here are lost. -->"
+_RESERVED = " (Reserved: not sent by this version.)"
+
+_ERRORS = f"""# Errors
+
+{_NOTE}
+
+Three catalogues: problem codes, field codes and close codes. Codes are stable; titles and details are sentences for
+developers and may change. A client that meets a code it does not know goes by the status, or by the range of the close
+code.
+
+## Problem codes
+
+Every refusal is a problem document (RFC 9457, `application/problem+json`). Over HTTP it is the body; on the socket it
+is the `problem` of an `error` frame, and the connection lives on.
+
+```json
+{{
+  "type": "urn:sanctum:problem:invalid",
+  "title": "The request makes no sense.",
+  "status": 422,
+  "code": "invalid",
+  "detail": "See errors for the fields at fault.",
+  "requestId": "01a20667-800a-773c-97e5-52001d1394e5",
+  "retryable": false,
+  "errors": [{{"field": "participants[0].userId", "code": "too_short"}}]
+}}
+```
+
+| field | when | meaning |
+|---|---|---|
+| `type`, `title`, `status`, `code`, `detail` | always | the kind of problem; `type` is `urn:sanctum:problem:<code>` |
+| `requestId` | always | names the request in the log; on the socket it is the `sessionId` of the connection |
+| `retryable` | always | whether the same request may succeed later without a change |
+| `retryAfterMs` | 503 | how long to wait first; over HTTP the header `Retry-After` says the same in seconds |
+| `version` | 412, 428 | the present version of what was to be changed |
+| `cursor` | 410 | where to go on after reading the lists again |
+| `errors` | mostly 422 | the fields at fault, at most 20 |
+
+"""
+
+_FIELDS = """
+## Field codes
+
+Each entry of `errors` has the path of a `field`, such as `participants[0].role`, and one of these codes. Query
+parameters and headers are named like fields.
+
+"""
+
+_CLOSES = """
+## Close codes
+
+The server closes a socket with one of these codes. The range tells the duty to a client that does not know the code:
+below 4500 it reconnects, 1000 excepted; from 4500 on it does not. A connection that breaks without a code counts as one
+below 4500. How long to wait is told in [Client duties](protocol.md#client-duties).
+
+"""
+
+_CONFIGURATION = f"""# Configuration
+
+{_NOTE}
+
+Settings are read from the environment, once, at the start. What is said on the command line (`--host`, `--port`,
+`--data-dir`) beats the environment. An empty variable counts as not set.
+
+`sanctum config` prints the settings in effect, with secrets hidden. If anything is wrong, every fault is reported at
+once, a line each, and the exit code is 2; `serve` does the same and does not start.
+
+## Variables
+
+"""
+
+_MODES = """
+## Development and production
+
+Whose tokens are accepted has no default:
+
+- `sanctum serve --dev` makes a key in the data directory, accepts the tokens that `sanctum token` signs with it, serves
+  the public key at `/.well-known/jwks.json` and the chat page at `/`. It listens on this machine only: another `HOST`
+  is refused. `JWKS_URL` and `JWKS_FILE` are refused with it, and the other `JWT_` variables have no effect. There is no
+  variable for `--dev`.
+- Without `--dev`, `JWKS_URL` or `JWKS_FILE` is needed, with `JWT_ISSUER` and `JWT_AUDIENCE`.
+
+Both make the data directory if it is not there. A database serves one process: a second one is told so and ends.
+"""
+
+
+def errors_page() -> str:
+    """Write the catalogues of problem, field and close codes."""
+    problems = (
+        (f"`{code}`", kind.status, _meaning(kind.title, reserved=code in RESERVED_PROBLEMS), _yes(kind.retryable))
+        for code, kind in PROBLEMS.items()
+    )
+    closes = (
+        (int(code), _meaning(reason, reserved=code in RESERVED_CLOSE_CODES), duty_after(code))
+        for code, reason in CLOSE_REASONS.items()
+    )
+    fields = ((f"`{code}`", meaning) for code, meaning in FIELD_CODES.items())
+    return (
+        _ERRORS
+        + _table(("code", "status", "meaning", "retryable"), problems)
+        + _FIELDS
+        + _table(("code", "meaning"), fields)
+        + _CLOSES
+        + _table(("code", "meaning", "the client"), closes)
+    )
+
+
+def configuration_page() -> str:
+    """Write the table of variables."""
+    variables = ((f"`{each.name}`", each.type, _values(each), _default(each), each.meaning) for each in VARIABLES)
+    return _CONFIGURATION + _table(("variable", "type", "values", "default", "meaning"), variables) + _MODES
+
+
+def duty_after(code: CloseCode) -> str:
+    """Tell what a client does after a close code."""
+    return _DUTIES.get(code, _RECONNECTS if client_reconnects(code) else _STAYS_AWAY)
+
+
+PAGES = {"errors.md": errors_page, "configuration.md": configuration_page}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write(), "utf-8")
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+
+
+def _meaning(sentence: str, *, reserved: bool) -> str:
+    return sentence + _RESERVED if reserved else sentence
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else ""
+
+
+def _values(variable: Variable[object]) -> str:
+    return " ".join(part for part in (variable.range, variable.unit) if part)
+
+
+def _default(variable: Variable[object]) -> str:
+    if variable.default_text:
+        return variable.default_text
+    match variable.default:
+        case None:
+            return "none"
+        case bool() as on:
+            return "`on`" if on else "`off`"
+        case ():
+            return "empty"
+        case value:
+            return f"`{value}`"
+
+
+if __name__ == "__main__":
+    main()
