@@ -31,6 +31,7 @@ from tests.fault.recorder import (
     Delivered,
     Drained,
     Entry,
+    Killed,
     Marked,
     Outcome,
     Result,
@@ -119,7 +120,7 @@ def sort_out(entries: Sequence[Entry]) -> Recording:
                 readers[entry.client].segments[-1].frames.append(entry)
             case Drained():
                 readers[entry.client].drained = True
-            case Closed():
+            case Closed() | Killed():
                 pass
     operations = [_operation(each, answered.get(number)) for number, each in called.items()]
     return Recording(operations, tuple(readers.values()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -130,6 +130,12 @@ class Closed(msgspec.Struct, frozen=True, tag_field="entry", tag="closed"):
     code: int
 
 
+class Killed(msgspec.Struct, frozen=True, tag_field="entry", tag="killed"):
+    """The service was killed."""
+
+    at: float
+
+
 class Drained(msgspec.Struct, frozen=True, tag_field="entry", tag="drained"):
     """At the end of the run the client claims to have seen all that its stream shows."""
 
@@ -137,7 +143,7 @@ class Drained(msgspec.Struct, frozen=True, tag_field="entry", tag="drained"):
     at: float
 
 
-Entry = Called | Answered | Connected | Delivered | Marked | Closed | Drained
+Entry = Called | Answered | Connected | Delivered | Marked | Closed | Killed | Drained
 
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -148,10 +154,13 @@ class Pending:
     def __init__(self) -> None:
         self.outcome: Outcome = "info"
         self.code = ""
+        self.status = 0
         self.result = NOTHING
+        self.answer: dict[str, Any] = {}
+        """The body of the answer; not part of the recording, but of use to whoever called."""
 
-    def done(self, result: Result = NOTHING) -> None:
-        self.outcome, self.result = "ok", result
+    def done(self, result: Result = NOTHING, answer: dict[str, Any] | None = None) -> None:
+        self.outcome, self.result, self.answer = "ok", result, answer or {}
 
     def refused(self, code: str) -> None:
         self.outcome, self.code = "fail", code
