@@ -226,10 +226,11 @@ class TestQueries:
     async def test_that_are_unknown_are_refused_everywhere(self, ann: Caller, path: str) -> None:
         refused(await ann.get(f"{path}?x=1"), 422, "invalid", "x unknown")
 
-    @pytest.mark.parametrize("cursor", ["x", "cDE", "cA", "cDAx", "cHg", "p1", "%00", "cDE=", "dQ"])
+    @pytest.mark.parametrize(
+        "cursor", ["", "x", "p", "u", "p1g", "u1", "u1g", "p1%0A", "%C3%A9", "p" + "1" * 16, "%00"]
+    )
     async def test_a_page_cursor_was_given_out(self, ann: Caller, group: str, cursor: str) -> None:
-        participants = f"{CONVERSATIONS}/{group}/participants"
-        for path in (CONVERSATIONS, participants) if cursor != "cDE" else (participants,):
+        for path in (CONVERSATIONS, f"{CONVERSATIONS}/{group}/participants"):
             response = await ann.get(f"{path}?cursor={cursor}")
             code = "invalid" if cursor == "%00" else "invalid_cursor"
             refused(response, 422, code, "cursor nul" if cursor == "%00" else "cursor malformed")

@@ -14,10 +14,11 @@ from sanctum_messaging.protocol.scalars import (
     ClientMessageIdText,
     CursorText,
     IdText,
-    PageCursorText,
+    PositionCursorText,
     SeqNumber,
     TitleText,
     TypeText,
+    UserCursorText,
     UserIdText,
 )
 
@@ -32,6 +33,13 @@ MetadataObject = Annotated[
     Meta(
         description=f"A JSON object of at most {MAX_METADATA_BYTES} bytes and depth {MAX_METADATA_DEPTH}.",
         extra_json_schema={"type": "object"},
+    ),
+]
+MetadataPatch = Annotated[
+    Raw,
+    Meta(
+        description="A JSON merge patch; what comes out keeps to the bounds of metadata.",
+        extra_json_schema={"type": ["object", "null"]},
     ),
 ]
 PageLimit = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
@@ -86,7 +94,7 @@ class UpdateConversation(Request, frozen=True):
     """A JSON merge patch: what is absent stays, ``null`` takes away, and ``metadata`` is merged field by field."""
 
     title: TitleText | UnsetType | None = UNSET
-    metadata: Annotated[MetadataObject, Meta(extra_json_schema={"type": ["object", "null"]})] | UnsetType = UNSET
+    metadata: MetadataPatch | UnsetType = UNSET
     history_visibility: VisibilityName | UnsetType = UNSET
 
 
@@ -123,14 +131,14 @@ class ConversationsQuery(Request, frozen=True):
     """Which page of one's conversations."""
 
     limit: PageLimit = 50
-    cursor: PageCursorText | UnsetType = UNSET
+    cursor: PositionCursorText | UnsetType = UNSET
 
 
 class ParticipantsQuery(Request, frozen=True):
     """Which page of a conversation's participants."""
 
     limit: PageLimit = 50
-    cursor: PageCursorText | UnsetType = UNSET
+    cursor: UserCursorText | UnsetType = UNSET
 
 
 class MessagesQuery(Request, frozen=True):

@@ -38,9 +38,27 @@ ClientMessageIdText = Annotated[
 BodyText = Annotated[str, Meta(min_length=1, max_length=MAX_BODY_CHARACTERS, pattern=r"^[^\u0000]*$")]
 TypeText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9._-]*$(?!\n)")]
 TitleText = Annotated[str, Meta(max_length=MAX_TITLE_CHARACTERS, pattern=r"^[^\u0000]*$")]
-CursorText = Annotated[str, Meta(max_length=64, description="A stream cursor, opaque to the client.")]
-SeqNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-PageCursorText = Annotated[
+CursorText = Annotated[
     str,
-    Meta(min_length=1, max_length=1400, description="A page's `nextCursor`, opaque to the client."),
+    Meta(
+        max_length=64,
+        description="A stream cursor, opaque to the client.",
+        extra_json_schema={"pattern": r"^(0|[1-9][0-9]{0,17})-[0-9a-f]{8}$(?!\n)"},
+    ),
+]
+SeqNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+POSITION_CURSOR_PATTERN = r"^p[0-9a-f]{1,15}$(?!\n)"
+USER_CURSOR_PATTERN = r"^u([0-9a-f]{2}){1,1020}$(?!\n)"
+PositionCursorText = Annotated[
+    str,
+    Meta(
+        description="A page's `nextCursor`, opaque to the client.",
+        extra_json_schema={"pattern": POSITION_CURSOR_PATTERN},
+    ),
+]
+UserCursorText = Annotated[
+    str,
+    Meta(
+        description="A page's `nextCursor`, opaque to the client.", extra_json_schema={"pattern": USER_CURSOR_PATTERN}
+    ),
 ]

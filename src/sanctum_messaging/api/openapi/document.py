@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging import __version__
 from sanctum_messaging.api.openapi.parameters import parameters_of
 from sanctum_messaging.api.openapi.responses import problem_responses, reply_responses, success
-from sanctum_messaging.api.openapi.schemas import Json, component_schemas, plain, reference
+from sanctum_messaging.api.openapi.schemas import Json, component_schemas, operation_id, plain, reference
 from sanctum_messaging.api.routing import AnyRoute, NoBody
 from sanctum_messaging.protocol.answers import HealthResult, ReadinessResult
 
@@ -70,7 +70,7 @@ def create_document(routes: Iterable[AnyRoute]) -> Json:
 
 def _operation(route: AnyRoute) -> Json:
     operation: Json = {
-        "operationId": route.handler.__name__,
+        "operationId": operation_id(route),
         "tags": [route.tag],
         "summary": route.summary,
         "parameters": parameters_of(route),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from sanctum_messaging.api.openapi.schemas import Json, reference
 from sanctum_messaging.api.routing import AnyRoute, NoBody
 from sanctum_messaging.protocol.answers import ConversationResult
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.resources import MessageResult, Problem
-
-if TYPE_CHECKING:
-    import msgspec
 
 _EVERY_CALL = ("internal", "unavailable")
 _AUTHENTICATED = ("unauthenticated", "act_as_not_allowed", "invalid")
@@ -28,6 +26,39 @@ _HEADERS = {
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
 }
+
+
+def _link(operation: str, parameters: dict[str, str], **body: str) -> Json:
+    return {"operationId": operation, "parameters": parameters, **({"requestBody": body} if body else {})}
+
+
+_CONVERSATION = {"conversationId": "$response.body#/conversation/id"}
+_MESSAGE = {"messageId": "$response.body#/message/id"}
+_IF_MATCH = {"If-Match": "$response.header.ETag"}
+_LINKS: dict[type[msgspec.Struct], Json] = {
+    ConversationResult: {
+        "conversation": _link("getConversation", _CONVERSATION),
+        "changeOfConversation": _link("patchConversation", {**_CONVERSATION, **_IF_MATCH}),
+        "deletionOfConversation": _link("deleteConversation", {**_CONVERSATION, **_IF_MATCH}),
+        "participants": _link("listParticipants", _CONVERSATION),
+        "newParticipants": _link("postParticipants", _CONVERSATION),
+        "messages": _link("listMessages", _CONVERSATION),
+        "newMessage": _link("postMessage", {}, **_CONVERSATION),
+        "readMarker": _link("postRead", _CONVERSATION),
+    },
+    MessageResult: {
+        "message": _link("getMessage", _MESSAGE),
+        "edit": _link("patchMessage", {**_MESSAGE, **_IF_MATCH}),
+        "deletionOfMessage": _link("deleteMessage", {**_MESSAGE, **_IF_MATCH}),
+        "reply": _link(
+            "postMessage",
+            {},
+            conversationId="$response.body#/message/conversationId",
+            replyTo="$response.body#/message/id",
+        ),
+    },
+}
+"""Where to go on from an answer: which of its fields are which parameters of other calls."""
 
 
 def success(status: int, resource: type[msgspec.Struct]) -> Json:
@@ -75,6 +106,8 @@ def _reply(route: AnyRoute, status: int, resource: type[msgspec.Struct] | None) 
     reply: Json = {"description": HTTPStatus(status).phrase}
     if headers:
         reply["headers"] = {name: _HEADERS[name] for name in headers}
+    if resource in _LINKS:
+        reply["links"] = _LINKS[resource]
     if resource is not None:
         schema = reference(*(route.reply_forms or (resource,)))
         reply["content"] = {"application/json": {"schema": schema}}

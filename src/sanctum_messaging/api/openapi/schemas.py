@@ -59,6 +59,12 @@ def reference(*types: type[msgspec.Struct]) -> Json:
     return references[0] if len(references) == 1 else {"oneOf": references}
 
 
+def operation_id(route: AnyRoute) -> str:
+    """Name an operation as generated clients will."""
+    first, *rest = route.handler.__name__.split("_")
+    return first + "".join(each.capitalize() for each in rest)
+
+
 def plain(docstring: str) -> str:
     """Turn a docstring into text for readers: unindented, with code in single backticks as Markdown has it."""
     return cleandoc(docstring).replace("``", "`")
