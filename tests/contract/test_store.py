@@ -157,9 +157,12 @@ class TestAppendMessages:
         await arranged.add(conversation, "bob")
         seen = await arranged.send(conversation, "ann")
         assert (await arranged.send_draft(arranged.draft(conversation, "bob", reply_to=seen.id))).message.reply_to
-        for hidden in (old, elsewhere):
+        for sender, hidden in (("bob", old), ("bob", elsewhere), ("ann", elsewhere)):
             with pytest.raises(InvalidError):
-                await arranged.send_draft(arranged.draft(conversation, "bob", reply_to=hidden.id))
+                await arranged.send_draft(arranged.draft(conversation, sender, reply_to=hidden.id))
+        open_to_all = await arranged.create("ann")
+        with pytest.raises(InvalidError):
+            await arranged.send_draft(arranged.draft(open_to_all, "ann", reply_to=elsewhere.id))
 
     async def test_nothing_is_sent_by_who_was_removed_or_to_what_was_deleted(self, arranged: Arranged) -> None:
         conversation = await arranged.create("ann", "bob")
@@ -218,6 +221,28 @@ class TestAppendChange:
         assert await store.find_direct(TenantId("other"), (user("ann"), user("bob"))) is None
         change = Change(TENANT, (ExpectedNoDirect((user("ann"), user("bob"))),), (), Answer(created=True))
         assert (await store.append_change(change)).result == "stale"
+
+    async def test_the_members_version_follows_who_is_in_it_and_as_what(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann", "bob")
+        bob = (await store.find_participants(conversation, [user("bob")]))[user("bob")]
+
+        async def members_version() -> int:
+            participation = await store.find_participation(TENANT, user("ann"), conversation)
+            assert participation is not None
+            return participation.members_version
+
+        versions = [await members_version()]
+        await arranged.add(conversation, "cid")
+        versions.append(await members_version())
+        await arranged.participant_event(EventKind.PARTICIPANT_UPDATED, replace(bob, role=Role.ADMIN, version=2))
+        versions.append(await members_version())
+        await arranged.remove(conversation, "cid")
+        versions.append(await members_version())
+        assert versions == sorted(set(versions))
+        await arranged.send(conversation, "ann")
+        marked = replace(bob, role=Role.ADMIN, version=3, pinned=True)
+        await arranged.participant_event(EventKind.PARTICIPANT_UPDATED, marked, private=True)
+        assert await members_version() == versions[-1]
 
     async def test_an_idempotency_key_returns_the_first_answer(self, store: Store, arranged: Arranged) -> None:
         key = Idempotency(user("ann"), "k1", "print")

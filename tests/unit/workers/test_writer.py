@@ -161,13 +161,14 @@ async def test_what_waited_too_long_or_was_given_up_is_not_written(
 ) -> None:
     conversation = await arranged.create("ann")
     writer = Writer(store, lambda _: None, clock)
-    late, given_up = (
+    late = asyncio.ensure_future(writer.append_message(arranged.draft(conversation, "ann")))
+    await asyncio.sleep(0)
+    clock.advance(batcher.MAX_WAIT_SECONDS + 1)
+    given_up, fresh = (
         asyncio.ensure_future(writer.append_message(arranged.draft(conversation, "ann"))) for _ in range(2)
     )
     await asyncio.sleep(0)
     given_up.cancel()
-    clock.advance(batcher.MAX_WAIT_SECONDS + 1)
-    fresh = asyncio.ensure_future(writer.append_message(arranged.draft(conversation, "ann")))
     await asyncio.sleep(0)
     async with running(writer):
         assert (await fresh).message.seq == 2
