@@ -6,8 +6,10 @@ const READ_AFTER_MS = 300;
 /** What is said without waiting for an answer, sparingly: that one types, and how far one has read. */
 export class Signals {
   #write;
-  /** @type {{conversationId: string | null, at: number}} where one is shown as typing */
-  #typing = { conversationId: null, at: 0 };
+  /** @type {string | null} the conversation where one is shown as typing */
+  #shown = null;
+  #shownAt = 0;
+  #timer = 0;
   /** @type {Map<string, number>} per conversation, the marker to be sent */
   #markers = new Map();
 
@@ -23,16 +25,30 @@ export class Signals {
    * @param {boolean} on
    */
   typing(conversationId, on) {
-    const shown = this.#typing.conversationId === conversationId;
-    const recently = shown && Date.now() - this.#typing.at < TYPING_EVERY_MS;
-    if (on ? recently : !shown) return;
-    this.#typing = { conversationId: on ? conversationId : null, at: Date.now() };
-    this.#write({ op: 'typing', conversationId, on });
+    clearTimeout(this.#timer);
+    const wait = this.#shownAt + TYPING_EVERY_MS - Date.now();
+    if (!on && this.#shown === conversationId) this.#stop();
+    else if (on && wait <= 0) this.#show(conversationId);
+    // The next key goes on; but where nothing is shown yet, there may be no other key for long.
+    else if (on && this.#shown !== conversationId) this.#timer = setTimeout(() => this.#show(conversationId), wait);
   }
 
   /** The message was sent, which tells everybody that one stopped. */
   sent() {
-    this.#typing.conversationId = null;
+    clearTimeout(this.#timer);
+    this.#shown = null;
+  }
+
+  /** @param {string} conversationId */
+  #show(conversationId) {
+    this.#shown = conversationId;
+    this.#shownAt = Date.now();
+    this.#write({ op: 'typing', conversationId, on: true });
+  }
+
+  #stop() {
+    this.#write({ op: 'typing', conversationId: this.#shown, on: false });
+    this.#shown = null;
   }
 
   /**

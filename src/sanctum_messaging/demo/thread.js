@@ -11,6 +11,7 @@ import { titleOf, typingSentence } from './titles.js';
 const AT_END_PX = 60;
 /** Older messages are read before the reader gets to the top. */
 const LOOK_BACK_PX = 300;
+const MOST_NAMED = 6;
 
 /** The messages of the open conversation, and the scrolling. */
 export class Thread {
@@ -48,7 +49,7 @@ export class Thread {
     if (conversation !== this.#shown) this.#begin(conversation);
     if (!conversation) return;
     byId('title').textContent = titleOf(conversation, this.#session.user);
-    byId('subtitle').textContent = subtitleOf(conversation);
+    byId('subtitle').textContent = subtitleOf(conversation, this.#session.user);
     byId('typing').textContent = typingSentence(conversation);
     byId('beginning').textContent = beginningOf(conversation);
     this.#renderMessages(conversation);
@@ -167,11 +168,16 @@ export class Thread {
   }
 }
 
-/** @param {Conversation} conversation */
-function subtitleOf({ kind, participants }) {
+/**
+ * @param {Conversation} conversation
+ * @param {string} user
+ */
+function subtitleOf({ kind, participants }, user) {
   if (kind === 'direct') return 'Direct conversation';
   if (!participants) return '';
-  return participants.size === 1 ? '1 person' : `${participants.size} people`;
+  const others = [...participants.keys()].filter((userId) => userId !== user);
+  if (others.length > MOST_NAMED) return `${participants.size} people`;
+  return others.length === 0 ? 'Only you' : `You, ${others.join(', ')}`;
 }
 
 /** @param {Conversation} conversation */

@@ -20,7 +20,7 @@ export function titleOf({ title, participants, createdBy, lastMessage }, user) {
  * @param {string} user
  */
 export function previewOf({ body, senderId }, user) {
-  return `${senderId === user ? 'You' : senderId}: ${body ?? 'deleted this message'}`;
+  return body === null ? 'A message was deleted' : `${senderId === user ? 'You' : senderId}: ${body}`;
 }
 
 /**
