@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import assert_never
 
 import msgspec
@@ -38,8 +39,14 @@ _encoder = msgspec.json.Encoder()
 
 def present_time(at: Millis) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds."""
-    whole = datetime.fromtimestamp(at // 1000, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+    second, millis = divmod(at, 1000)
+    return f"{_present_second(second)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _present_second(second: int) -> str:
+    """Write the part that the messages of one second share; most that is presented together is of few seconds."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _present_time_or_none(at: Millis | None) -> str | None:

@@ -19,6 +19,8 @@ Q = TypeVar("Q")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
+_HEADERS = "sanctum.headers"
+"""Under this key of the ASGI scope stand the headers by name, once somebody has asked for one."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -50,14 +52,24 @@ class Reply:
 
 def find_header(scope: Scope, name: bytes) -> str | None:
     """Find a header's value, decoded as UTF-8 where it is; several of one name are joined as HTTP does."""
-    found = [value for each, value in scope["headers"] if each == name]
-    if not found:
+    headers = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = _by_name(scope["headers"])
+    value: bytes | None = headers.get(name)
+    if value is None:
         return None
-    joined = found[0] if len(found) == 1 else b", ".join(found)
     try:
-        return str(joined, "utf-8")
+        return str(value, "utf-8")
     except UnicodeDecodeError:
-        return str(joined, "latin-1")
+        return str(value, "latin-1")
+
+
+def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    found = dict(headers)
+    if len(found) < len(headers):
+        for name in found:
+            found[name] = b", ".join(value for each, value in headers if each == name)
+    return found
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
