@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,9 @@ def _run(name: str, folder: Path, *, quick: bool) -> list[Figure]:
 def _machine() -> str:
     names = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     models = [line.partition(":")[2].strip() for line in names if line.startswith("model name")]
-    return f"{len(models)} cores {models[0] if models else 'unknown'}, Python {sys.version.split()[0]}"
+    model = models[0] if models else "of unknown make"
+    load = os.getloadavg()[1]
+    return f"{len(models)} cores {model}, Python {sys.version.split()[0]}, load average of 5 minutes {load:.1f}"
 
 
 if __name__ == "__main__":

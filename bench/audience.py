@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PATH = "/v1/ws"
 _WAIT_SECONDS = 30
+_AT_ONCE = 20
+"""Connections that are opened together."""
 
 
 class Tally:
@@ -52,9 +54,10 @@ class Audience:
     async def join(cls, service: Service, users: list[str]) -> Self:
         """Connect each of the users and wait until all are live."""
         audience = cls()
-        for user in users:
-            await audience._open(service, service.token(user))
-            audience._sockets[-1].send(b'{"op":"hello"}')
+        for first in range(0, len(users), _AT_ONCE):
+            tokens = [service.token(user) for user in users[first : first + _AT_ONCE]]
+            for socket in await asyncio.gather(*(audience._open(service, token) for token in tokens)):
+                socket.send(b'{"op":"hello"}')
         async with asyncio.timeout(_WAIT_SECONDS):
             await audience._live.reach(len(users))
         return audience
@@ -86,12 +89,13 @@ class Audience:
         for socket in self._sockets:
             socket.close()
 
-    async def _open(self, server: Server, token: str) -> None:
+    async def _open(self, server: Server, token: str) -> Socket:
         def take(text: bytes) -> None:
             self._take(socket, text)
 
         socket = await Socket.open(server.port, PATH, token=token, on_text=take)
         self._sockets.append(socket)
+        return socket
 
     def _take(self, socket: Socket, text: bytes) -> None:
         if text.startswith(b'{"op":"event"'):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from bench.audience import Audience
 from bench.figures import Figure
-from bench.http import build_send
 from bench.http_client import Connection, build_request
 from bench.measuring import Run, median, micros, millis, percentile
 from bench.prober import Probe, run_probe
+from bench.sends import build_send
 from bench.servers import Server, Service, serve, serve_baseline
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
-from bench.http_client import Connection, build_request, put_load
-from bench.loads import BODY, Load, compare_loads
+from bench.http_client import Connection, put_load
+from bench.loads import Load, compare_loads
 from bench.measuring import Run
+from bench.sends import build_send
 from bench.servers import Server, Service, serve, serve_baseline
 
 if TYPE_CHECKING:
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 IN_FLIGHT = 64
 USERS = 8
 _ECHO = "a bare Starlette echo of the same requests, same server settings"
-
-_numbers = itertools.count()
-_PROCESS = secrets.token_hex(4)
-"""Keeps the message ids of several sending processes apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +64,3 @@ async def _prepare_sends(service: Service) -> Callable[[int], bytes]:
         return build_send(token, conversation)
 
     return make
-
-
-def build_send(token: str, conversation: str) -> bytes:
-    """Write the request that sends a new message."""
-    body = f'{{"conversationId":"{conversation}","clientMessageId":"{_PROCESS}-{next(_numbers)}","body":"{BODY}"}}'
-    return build_request("POST", "/v1/messages", token, body.encode())

@@ -65,7 +65,7 @@ async def time_calls(run: Run, call: Callable[[], Awaitable[None]]) -> float:
     """Return the median time of a call, in seconds, after one that is not counted."""
     await call()
     times = []
-    for _ in range(4 * run.rounds):
+    for _ in range(3 * run.rounds):
         begun = time.perf_counter()
         await call()
         times.append(time.perf_counter() - begun)

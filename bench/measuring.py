@@ -25,7 +25,7 @@ class Run:
     @property
     def rounds(self) -> int:
         """How often subject and baseline take turns; medians are taken over the rounds."""
-        return 3 if self.quick else 5
+        return 2 if self.quick else 5
 
     @property
     def seconds(self) -> float:

@@ -25,18 +25,19 @@ _MOST_KIB = 60
 
 async def measure(run: Run) -> list[Figure]:
     """Connect and wait: to the service, then to the bare server."""
+    connections = CONNECTIONS // 4 if run.quick else CONNECTIONS
     async with serve(run.folder / "memory") as service:
-        users = [f"idle-{number}" for number in range(CONNECTIONS)]
-        for first in range(0, CONNECTIONS, GROUP):
+        users = [f"idle-{number}" for number in range(connections)]
+        for first in range(0, connections, GROUP):
             await service.create_conversation("owner", users[first : first + GROUP])
         warm = await Audience.join(service, [f"warm-{number}" for number in range(_WARM)])
         warm.leave()
         ours = await _measure(service, lambda: Audience.join(service, users))
     async with serve_baseline(run.folder) as bare:
         (await Audience.join_baseline(bare, _WARM)).leave()
-        baseline = await _measure(bare, lambda: Audience.join_baseline(bare, CONNECTIONS))
+        baseline = await _measure(bare, lambda: Audience.join_baseline(bare, connections))
     figure = Figure(
-        name=f"memory: per idle connection, {CONNECTIONS:,} of them",
+        name=f"memory: per idle connection, {connections:,} of them",
         value=ours,
         unit="KiB",
         baseline=baseline,

@@ -12,8 +12,8 @@ import time
 
 import msgspec
 
-from bench.http import build_send
 from bench.http_client import find_length
+from bench.sends import build_send
 
 _PERIOD_SECONDS = 0.01
 
