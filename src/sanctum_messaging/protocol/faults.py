@@ -60,10 +60,8 @@ def _walk(wanted: inspect.Type, value: object, path: str) -> Iterator[FieldProbl
 def _walk_union(wanted: inspect.UnionType, value: object, path: str) -> Iterator[FieldProblem]:
     if value is None and wanted.includes_none:
         return
-    for each in wanted.types:
-        if not isinstance(each, inspect.NoneType):
-            yield from _walk(each, value, path)
-            return
+    (only, *_) = (each for each in wanted.types if not isinstance(each, inspect.NoneType))
+    yield from _walk(only, value, path)
 
 
 def _walk_struct(wanted: inspect.StructType, value: object, path: str) -> Iterator[FieldProblem]:
@@ -122,7 +120,9 @@ def _find_scalar_fault(wanted: inspect.Type, value: object) -> str | None:
             if not isinstance(value, str):
                 return "type"
             return None if value in wanted.values else "not_allowed"
-    return None
+        case _:
+            # No field of the wire is of another type.
+            return None
 
 
 def _find_str_fault(wanted: inspect.StrType, value: object) -> str | None:
