@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 import uvloop
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from uvicorn._types import ASGISendEvent
 
     from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
@@ -70,7 +73,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
             uvicorn.Config(
                 service.asgi,
                 http="httptools",
-                ws="websockets-sansio",
+                ws=_SocketProtocol,
                 ws_max_size=MAX_FRAME_BYTES,
                 ws_ping_interval=None,
                 ws_per_message_deflate=False,
@@ -114,6 +117,15 @@ def _announce(config: Config, listener: socket.socket) -> None:
     _log.info("listening", address=address)
     if config.dev:
         print(f"\n  Sanctum Messaging: open {address}/?user=ann and, in another tab, {address}/?user=bob\n", flush=True)  # noqa: T201 - the one line that is for a person
+
+
+class _SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's sockets, which else log an error whenever a handshake was refused with an answer of its own."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 class _Server(uvicorn.Server):

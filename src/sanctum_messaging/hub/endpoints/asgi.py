@@ -26,6 +26,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _BEARER = "bearer."
+_REQUEST_ID = "sanctum.request_id"
+"""Where in the scope an application around this one says which request it is."""
 _NO_TOKEN = ""
 """What a header that holds no bearer token proves: nothing, and it is refused as such."""
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -147,7 +149,7 @@ async def _refuse(scope: Message, send: Send, error: SanctumError) -> None:
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close"})
         return
-    problem = present_problem(error, secrets.token_hex(16))
+    problem = present_problem(error, scope.get(_REQUEST_ID) or secrets.token_hex(16))
     headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
     if isinstance(error, UnauthenticatedError):
         headers.append((b"www-authenticate", b'Bearer realm="sanctum", error="invalid_token"'))
