@@ -45,6 +45,8 @@ async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
     """Run a service on a data directory and a free port."""
     config = load_config({"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "error"}, dev=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # asyncio does this only for sockets that say they are TCP, which those of `create_server` don't; uvloop always.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with open_service(config) as service:
             server = _Server(
                 uvicorn.Config(

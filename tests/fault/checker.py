@@ -212,6 +212,8 @@ def check_own_writes(recording: Recording, log: Log) -> Iterator[Violation]:
             continue
         conversation_id, seqs = page.call.conversation_id, page.result.seqs
         readable = log.readable(page.user, conversation_id)
+        if readable is None:
+            continue
         told = {each.result.seq for each in sends[conversation_id] if each.answered < page.called}
         last = max(seqs, default=0)
         if any(seq > last for seq in told & readable):

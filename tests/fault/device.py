@@ -137,6 +137,19 @@ class Device(Client):
         """List the conversations, which must fit into one page."""
         return await self._request(Call("conversations"), "GET", "/v1/conversations?limit=200", told=_lines)
 
+    async def record_poll(self, cursor: str) -> str:
+        """Read the stream by polling, as a client of its own; return the cursor that it ends at."""
+        name = f"{self.name}, polling"
+        self._recorder.note(Connected(name, self.user, self._recorder.now, cursor, cursor))
+        while True:
+            page = (await self.get("/v1/sync", cursor=cursor, limit=20)).json()
+            for event in page["events"]:
+                self._recorder.note(delivered(name, self._recorder.now, event))
+            cursor = page["cursor"]
+            self._recorder.note(Marked(name, self._recorder.now, cursor))
+            if not page["hasMore"]:
+                return cursor
+
     async def _request(
         self,
         call: Call,
@@ -178,18 +191,8 @@ class _Watch:
         name, at = self._device.name, self._recorder.now
         match content["op"]:
             case "event":
-                self._recorder.note(
-                    Delivered(
-                        name,
-                        at,
-                        content["cursor"],
-                        content["conversationId"],
-                        content["seq"],
-                        content["type"],
-                        message_id=content["data"].get("message", {}).get("id", ""),
-                        taken=isinstance(frame, ReceivedEvent),
-                    )
-                )
+                taken = isinstance(frame, ReceivedEvent)
+                self._recorder.note(delivered(name, at, content, taken=taken))
             case "welcome":
                 cursor, resumed = content["cursor"], content["resumed"]
                 self._recorder.note(Connected(name, self._device.user, at, cursor, self._asked, resumed))
@@ -199,6 +202,20 @@ class _Watch:
     def closed(self, code: int) -> None:
         """Record the end."""
         self._recorder.note(Closed(self._device.name, self._recorder.now, code))
+
+
+def delivered(client: str, at: float, event: dict[str, Any], *, taken: bool = True) -> Delivered:
+    """Take down an event frame."""
+    return Delivered(
+        client,
+        at,
+        event["cursor"],
+        event["conversationId"],
+        event["seq"],
+        event["type"],
+        message_id=event["data"].get("message", {}).get("id", ""),
+        taken=taken,
+    )
 
 
 def _refuse(pending: Pending, code: str) -> None:

@@ -1,4 +1,6 @@
-"""Kills a process while it commits: python kill_at_commit.py PID WRITE_AHEAD_LOG DELAY_SECONDS
+"""Kills a process while it commits.
+
+    python kill_at_commit.py PID WRITE_AHEAD_LOG DELAY_SECONDS
 
 A program of its own, since whoever loads the service is too busy to hit a moment of a few milliseconds. A commit begins
 with a write to the log file; the delay from there decides whether the kill lands within the write, within the sync, or

@@ -158,8 +158,10 @@ class Log:
                 stream.endings.add(event.position)
         return stream
 
-    def readable(self, user: str, conversation_id: str) -> set[int]:
-        """Work out which messages a participant finds in a conversation whose visibility never changed: their seqs."""
+    def readable(self, user: str, conversation_id: str) -> set[int] | None:
+        """Work out which messages a participant finds in a conversation: their seqs; none if its visibility changed."""
+        if len(self._visibilities[conversation_id]) > 1:
+            return None
         shown = self.by_conversation.get(conversation_id, ())
         if self._visibilities[conversation_id] == {"joined"}:
             shown = [event for event in self.stream(user).events if event.conversation_id == conversation_id]
