@@ -16,7 +16,7 @@ export const byId = (id) => document.getElementById(id);
  * @param {string} tag
  * @param {Record<string, string | boolean | ((event: any) => void)>} [attributes]  functions are listeners; true stands
  *   for an attribute without a value, false for none
- * @param {(Node | string | null | false)[]} children
+ * @param {(Node | string | null | undefined | false)[]} children
  */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -24,7 +24,7 @@ export function element(tag, attributes = {}, ...children) {
     if (typeof value === 'function') made.addEventListener(name, value);
     else if (value !== false) made.setAttribute(name, value === true ? '' : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== false));
+  made.append(...children.filter((child) => child != null && child !== false));
   return made;
 }
 
