@@ -35,6 +35,7 @@ from sanctum_messaging.protocol.resources import (
 )
 
 _encoder = msgspec.json.Encoder()
+_NULL = Raw(b"null")
 
 
 def present_time(at: Millis) -> str:
@@ -64,7 +65,7 @@ def present_message(message: Message) -> MessageResource:
         client_message_id=message.client_message_id,
         type=message.type,
         body=message.body,
-        metadata=None if message.metadata is None else Raw(message.metadata.encode()),
+        metadata=_NULL if message.metadata is None else Raw(message.metadata.encode()),
         reply_to=message.reply_to,
         created_at=present_time(message.created_at),
         edited_at=_present_time_or_none(message.edited_at),

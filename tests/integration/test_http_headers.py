@@ -83,7 +83,7 @@ class TestRequestIds:
     async def test_that_are_malformed_are_replaced(self, api: Api, bad: str) -> None:
         response = await api.client.get("/healthz", headers={b"X-Request-Id": bad.encode()})
         assert response.headers["x-request-id"] != bad
-        assert re.fullmatch(r"[0-9a-f-]{36}-[0-9]+", response.headers["x-request-id"])
+        assert re.fullmatch(r"[0-9a-f-]{36}", response.headers["x-request-id"])
 
 
 class TestAnyOrigin:

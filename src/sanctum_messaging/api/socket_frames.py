@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sanctum_messaging.actions.messages import NewMessage, send_message
 from sanctum_messaging.actions.read_markers import move_read_marker
@@ -44,6 +44,8 @@ def create_on_frame(ports: Ports) -> Callable[[Actor, ActionFrame], Coroutine[An
                 conversation_id = ConversationId(frame.conversation_id)
                 await signal_typing(ports, actor, conversation_id, on=frame.on, throttle=throttle)
                 return FrameResult()
+            case _:
+                assert_never(frame)
 
     return on_frame
 

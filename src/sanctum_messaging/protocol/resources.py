@@ -13,6 +13,11 @@ Metadata = Annotated[
         extra_json_schema={"type": "object"},
     ),
 ]
+# Of `Raw | None` msgspec decodes the null only; Raw alone takes it too.
+MetadataOrNull = Annotated[
+    Raw,
+    Meta(description="As sent; null once the message was deleted.", extra_json_schema={"type": ["object", "null"]}),
+]
 
 
 class Resource(Struct, rename="camel", frozen=True):
@@ -53,7 +58,7 @@ class MessageResource(Resource, frozen=True):
     client_message_id: str
     type: str
     body: str | None
-    metadata: Metadata | None
+    metadata: MetadataOrNull
     reply_to: str | None
     created_at: str
     edited_at: str | None

@@ -30,17 +30,11 @@ class CORS:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or let a socket's handshake through by the same policy."""
-        if scope["type"] == "lifespan":
+        """Serve one request; sockets check their origin at the handshake, by the same policy."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         origin = find_header(scope, b"origin")
-        if scope["type"] == "websocket":
-            if self._allows(scope, origin):
-                await self._app(scope, receive, send)
-            else:
-                await _refuse_handshake(scope, send)
-            return
         if origin is None and not self._policy.listed:
             await self._app(scope, receive, send)
             return
@@ -51,16 +45,14 @@ class CORS:
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
-        if not self._allows(scope, origin):
+        if not self._policy.allows(origin, scheme=scope["scheme"], host=find_header(scope, b"host")):
             headers = (_VARY,)
-            await send_problem(scope, send_with_headers, _refusal())
+            refusal = SanctumError("Requests from this origin are not allowed.", code="origin_not_allowed")
+            await send_problem(scope, send_with_headers, refusal)
         elif origin is not None and _is_preflight(scope):
             await _answer_preflight(send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
-
-    def _allows(self, scope: Scope, origin: str | None) -> bool:
-        return self._policy.allows(origin, scheme=scope["scheme"], host=find_header(scope, b"host"))
 
     def _headers(self, origin: str | None) -> Headers:
         if origin is None:
@@ -72,23 +64,6 @@ class CORS:
         if not self._policy.credentials:
             return (echoed, exposed, _VARY)
         return (echoed, exposed, _VARY, (b"access-control-allow-credentials", b"true"))
-
-
-def _refusal() -> SanctumError:
-    return SanctumError("Requests from this origin are not allowed.", code="origin_not_allowed")
-
-
-async def _refuse_handshake(scope: Scope, send: Send) -> None:
-    """Answer 403 instead of the upgrade: with a problem where the server can, else without a body."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1000})
-        return
-
-    async def send_instead(message: Message) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    # A handshake is a GET, which the ASGI scope of a socket does not say.
-    await send_problem({**scope, "method": "GET"}, send_instead, _refusal())
 
 
 def _is_preflight(scope: Scope) -> bool:
