@@ -182,6 +182,8 @@ export class SanctumClient {
     this.#handling = true;
     try {
       for (let frame = this.#inbox.shift(); frame; frame = this.#inbox.shift()) {
+        // A repeat says nothing about how far we are.
+        if (frame.op === 'event' && this.#wasTaken(frame)) continue;
         if (frame.op === 'resync') await this.#resync();
         else if (frame.op === 'event') this.#handle(frame);
         this.#cursor = frame.cursor;
@@ -196,9 +198,13 @@ export class SanctumClient {
 
   /** @param {EventFrame} event */
   #handle(event) {
-    if (event.seq <= (this.#lastSeqs.get(event.conversationId) ?? 0)) return;
     this.#handlers.event(event);
     this.#lastSeqs.set(event.conversationId, event.seq);
+  }
+
+  /** @param {EventFrame} event */
+  #wasTaken({ conversationId, seq }) {
+    return seq <= (this.#lastSeqs.get(conversationId) ?? 0);
   }
 
   async #resync() {

@@ -1,0 +1,268 @@
+"""The page's client for itself, on a socket and a clock that the test moves: its duties towards the service."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.browser import Tabs, open_browser
+from tests.e2e.server import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+BEGIN = "1-aaaaaaaa"
+HEARTBEAT_MS = 20_000
+TOKEN_MS = 600_000
+SCRIPT = """
+async ({ cursor, tokenMs }) => {
+  const { SanctumClient } = await import('/demo/client.js');
+  const { Unreachable } = await import('/demo/problem.js');
+  window.sockets = [];
+  window.taken = [];
+  window.states = [];
+  window.resyncs = [];
+  window.tokens = 0;
+  window.drawn = 0.5;
+  Math.random = () => drawn;
+  window.WebSocket = class {
+    static OPEN = 1;
+    readyState = 1;
+    sent = [];
+    closed = null;
+    constructor(url, protocol) { this.protocol = protocol; sockets.push(this); }
+    send(text) { this.sent.push(JSON.parse(text)); }
+    close(code) { this.closed = code; }
+  };
+  window.client = new SanctumClient({
+    url: 'ws://test/v1/ws',
+    cursor,
+    getToken: async () => ({ token: `token-${++tokens}`, expiresAt: new Date(Date.now() + tokenMs).toISOString() }),
+    name: { name: 'test', version: '1' },
+    on: {
+      event: ({ cursor: at }) => taken.push(at),
+      resync: () => new Promise((done, fail) => resyncs.push({ done, fail: () => fail(new Unreachable()) })),
+      signal: () => undefined,
+      state: (state) => states.push({ ...state, waitMs: state.retryAt - Date.now() }),
+      problem: () => undefined,
+    },
+  });
+  client.start();
+}
+"""
+
+
+class Device:
+    """The client in the page, and the service as the test plays it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def look(self, expression: str) -> Any:  # noqa: ANN401 - what a script says is any JSON
+        return self._page.evaluate(expression)
+
+    @property
+    def sockets(self) -> int:
+        return int(self.look("sockets.length"))
+
+    @property
+    def taken(self) -> list[str]:
+        return list(self.look("taken"))
+
+    @property
+    def state(self) -> str:
+        return str(self.look("states.at(-1).name"))
+
+    def sent(self, number: int = -1) -> list[dict[str, Any]]:
+        """Read the frames that were written to a socket, the newest unless told."""
+        return list(self.look(f"sockets.at({number}).sent"))
+
+    def closed(self, number: int = -1) -> int | None:
+        """Tell with which code the client closed a socket."""
+        code: int | None = self.look(f"sockets.at({number}).closed")
+        return code
+
+    def push(self, *frames: dict[str, Any], number: int = -1) -> None:
+        """Let frames arrive, all in one turn of the loop."""
+        script = "([number, frames]) => frames.forEach((f) => sockets.at(number).onmessage({data: JSON.stringify(f)}))"
+        self._page.evaluate(script, [number, frames])
+
+    def end(self, code: int, number: int = -1) -> None:
+        self.look(f"sockets.at({number}).onclose({{ code: {code} }})")
+
+    def welcome(self) -> None:
+        """Open the newest socket and welcome the client."""
+        self.look("sockets.at(-1).onopen()")
+        number = self.sockets
+        self.push({"op": "welcome", "resumeToken": f"resume-{number}", "cursor": "x", "heartbeatMs": HEARTBEAT_MS})
+
+    def planned_ms(self) -> int:
+        """Tell how long the client means to wait for its next socket."""
+        return math.ceil(self.look("states.at(-1).waitMs"))
+
+    def wait(self, ms: int) -> None:
+        self._page.clock.run_for(ms)
+
+    def reconnect(self) -> None:
+        """Let the wait for the next socket pass."""
+        before = self.sockets
+        self.wait(self.planned_ms() + 1)
+        assert self.sockets == before + 1
+        self.welcome()
+
+
+@pytest.fixture(scope="module")
+def tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
+    with Service(tmp_path_factory.mktemp("service") / "data") as service, open_browser() as browser:
+        yield Tabs(_context(browser), service.base_url)
+
+
+def _context(browser: Browser) -> Any:  # noqa: ANN401 - closed with its browser
+    return browser.new_context()
+
+
+@pytest.fixture
+def device(tabs: Tabs) -> Iterator[Device]:
+    page = tabs.open_page()
+    page.clock.install()
+    page.goto(tabs.base_url)
+    page.evaluate(SCRIPT, {"cursor": BEGIN, "tokenMs": TOKEN_MS})
+    yield Device(page)
+    page.close()
+    assert tabs.complaints == []
+
+
+def event(cursor: str, seq: int, conversation: str = "c1") -> dict[str, Any]:
+    return {"op": "event", "cursor": cursor, "conversationId": conversation, "seq": seq, "type": "message.created"}
+
+
+def test_it_says_hello_with_its_cursor_and_comes_back_with_what_it_has(device: Device) -> None:
+    device.welcome()
+    hello = {"op": "hello", "token": "token-1", "cursor": BEGIN, "client": {"name": "test", "version": "1"}}
+    assert device.sent() == [hello]
+    assert device.look("sockets[0].protocol") == "sanctum.v1"
+    device.push(event("2-a", 1), event("3-a", 2), {"op": "live", "cursor": "4-a"})
+    assert device.taken == ["2-a", "3-a"]
+    assert device.state == "live"
+    device.end(1006)
+    assert device.state == "waiting"
+    device.reconnect()
+    assert device.sent()[0]["cursor"] == "4-a"
+    assert device.sent()[0]["resumeToken"] == "resume-1"
+
+
+def test_it_takes_nothing_twice(device: Device) -> None:
+    """What is not above the last seq of its conversation was taken; holes mean nothing."""
+    device.welcome()
+    device.push(event("2-a", 1), event("5-a", 7), event("6-a", 1, "c2"), event("5-a", 7), event("4-a", 3))
+    assert device.taken == ["2-a", "5-a", "6-a"]
+    device.end(1006)
+    device.reconnect()
+    assert device.sent()[0]["cursor"] == "6-a"
+    device.push(event("6-a", 1, "c2"), event("7-a", 2, "c2"))
+    assert device.taken == ["2-a", "5-a", "6-a", "7-a"]
+
+
+def test_nothing_overtakes_a_resync_and_its_cursor_holds_once_the_lists_were_read(device: Device) -> None:
+    device.welcome()
+    device.push(event("9-a", 9), {"op": "resync", "reason": "diverged", "cursor": "3-b"}, event("4-b", 2))
+    assert device.taken == ["9-a"]
+
+    # The lists could not be read: all of it comes again on the next socket, from the cursor before.
+    device.look("resyncs[0].fail()")
+    assert device.closed() == 1000
+    device.reconnect()
+    assert device.sent()[0]["cursor"] == "9-a"
+    device.push({"op": "resync", "reason": "diverged", "cursor": "3-b"}, event("4-b", 2))
+    device.look("resyncs[1].done()")
+    assert device.taken == ["9-a", "4-b"]
+    device.end(1006)
+    device.reconnect()
+    assert device.sent()[0]["cursor"] == "4-b"
+
+
+@pytest.mark.parametrize("code", [1002, 1006, 1009, 4000, 4001, 4002, 4003, 4005, 4007, 4008, 4009])
+def test_it_comes_back_after(device: Device, code: int) -> None:
+    device.welcome()
+    device.end(code)
+    device.reconnect()
+
+
+@pytest.mark.parametrize("code", [1000, 4500, 4501, 4503, 4504, 4505, 4506])
+def test_it_stays_away_after(device: Device, code: int) -> None:
+    device.welcome()
+    device.end(code)
+    assert device.state == "stopped"
+    assert device.look("states.at(-1).code") == code
+    device.wait(120_000)
+    device.look("client.retryNow()")
+    assert device.sockets == 1
+
+
+def test_a_heartbeat_is_acknowledged_and_silence_ends_the_socket(device: Device) -> None:
+    device.welcome()
+    device.push({"op": "ping", "cursor": "8-a"})
+    assert device.sent()[-1] == {"op": "ack", "cursor": "8-a"}
+    device.wait(2 * HEARTBEAT_MS - 2_000)
+    assert device.closed(0) is None
+    device.wait(4_000)
+    assert device.closed(0) == 4002
+    assert device.sockets == 2
+    device.welcome()
+    assert device.sent()[0]["cursor"] == "8-a"
+
+
+def test_the_waits_grow_up_to_half_a_minute_and_never_fall_below_what_was_asked(device: Device) -> None:
+    device.look("drawn = 1")
+    waits = []
+    for _ in range(8):
+        device.end(1006)
+        waits.append(device.planned_ms())
+        device.wait(device.planned_ms() + 1)
+    assert waits == [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+    device.look("drawn = 0")
+    device.welcome()
+    device.push(
+        {"op": "live", "cursor": BEGIN}, {"op": "error", "problem": {"code": "overloaded", "retryAfterMs": 9_000}}
+    )
+    device.end(4009)
+    assert 8_000 < device.planned_ms() <= 9_000
+
+
+def test_a_drained_client_has_the_new_socket_before_it_lets_the_old_one_go(device: Device) -> None:
+    device.welcome()
+    device.push({"op": "live", "cursor": "2-a"}, {"op": "drain", "reconnectInMs": 3_000})
+    device.wait(2_000)
+    assert device.sockets == 1
+    device.wait(1_500)
+    assert device.sockets == 2
+    device.push(event("3-a", 1), number=0)
+    assert device.closed(0) is None
+    device.welcome()
+    assert device.closed(0) == 1000
+    device.push(event("3-a", 1), event("4-a", 2), {"op": "live", "cursor": "4-a"})
+    assert device.taken == ["3-a", "4-a"]
+    device.end(4504, number=0)
+    assert device.state == "live"
+
+
+def test_the_token_is_refreshed_on_the_open_socket(device: Device) -> None:
+    device.welcome()
+    device.push({"op": "live", "cursor": "2-a"})
+
+    def refreshed() -> list[str]:
+        return [frame["token"] for frame in device.sent() if frame["op"] == "auth"]
+
+    for _ in range(TOKEN_MS // HEARTBEAT_MS - 4):
+        device.wait(HEARTBEAT_MS)
+        device.push({"op": "ping", "cursor": "2-a"})
+    assert refreshed() == []
+    device.wait(HEARTBEAT_MS + 1_000)
+    assert refreshed() == ["token-2"]
+    device.push({"op": "ok", "id": "1", "result": {}}, {"op": "authRequired", "expiresAt": "2027-01-01T00:00:00Z"})
+    assert refreshed() == ["token-2", "token-3"]
