@@ -142,3 +142,10 @@ class Client:
 
 def _fits(frame: Frame, fields: dict[str, object]) -> bool:
     return all(frame.get(name) == value for name, value in fields.items())
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Let everything else run until something has happened that nobody tells of."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not happened():  # noqa: ASYNC110 - the very point is to look at what sets no event
+            await asyncio.sleep(0)

@@ -47,9 +47,12 @@ if TYPE_CHECKING:
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.events import Committed, Event, Memberships, Signal
     from sanctum_messaging.domain.model import Cursor, Position, TenantId
-    from sanctum_messaging.hub.callables import Credentials
+    from sanctum_messaging.hub.callables import Credentials, OnFrame, PersistResumeState
     from sanctum_messaging.ports.log import CursorState, StreamPage
+    from sanctum_messaging.ports.resume_store import ResumeState
     from sanctum_messaging.ports.store import Store
+    from sanctum_messaging.protocol.frames import Read, Send, Typing
+    from sanctum_messaging.protocol.results import FrameResult
     from tests.conftest import HandClock
 
 ANY = VersionMatch(None)
@@ -126,6 +129,9 @@ class World:
         self.writer = Writer(store, self.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
         self.ports = Ports(store=store, log=self.writer, markers=self.markers, bus=self, clock=clock)
+        self.on_frame: OnFrame = create_on_frame(self.ports)
+        self.persist: PersistResumeState = self.resume_store.persist
+        """These two a test may replace at any time."""
         self.settings = HubSettings(now=clock.now, monotonic=clock.monotonic, tick_seconds=3_600, hole_seconds=0)
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]  # test data
         self.hub = self.new_hub()
@@ -137,10 +143,10 @@ class World:
         return WebSocketHub(
             authenticate=self.authenticate,
             load_resume_state=self.resume_store.load,
-            persist_resume_state=self.resume_store.persist,
+            persist_resume_state=self._persist,
             drop_resume_state=self.resume_store.drop,
             log=self.log,
-            on_frame=create_on_frame(self.ports),
+            on_frame=self._perform,
             settings=self.settings,
         )
 
@@ -157,6 +163,12 @@ class World:
         if not found.service:
             raise ForbiddenError("Not you.", code="act_as_not_allowed")
         return replace(found, user=UserId(credentials.act_as), impersonating=True)
+
+    async def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> FrameResult:
+        return await self.on_frame(who, frame)
+
+    async def _persist(self, token: str, state: ResumeState, ttl: int, /) -> bool:
+        return await self.persist(token, state, ttl)
 
     def publish(self, committed: Committed) -> None:
         """Hear of a commit, as a bus does."""

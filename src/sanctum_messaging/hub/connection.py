@@ -17,7 +17,7 @@ from sanctum_messaging.protocol.frames import Drain
 from sanctum_messaging.protocol.session import Due, ServerSession
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.registry import Parts
@@ -59,8 +59,8 @@ class Connection:
         self._parts.source.counters.connections += 1
         try:
             async with self._tasks:
-                self.spawn(self._dialogue.run())
-                writing = self.spawn(self.delivery.run())
+                self.spawn(self._dialogue.run)
+                writing = self.spawn(self.delivery.run)
                 code = await self._closing
                 await self._finish(code, writing)
             await self._keep(code)
@@ -68,7 +68,7 @@ class Connection:
         finally:
             self._forget()
 
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Run something as a task of this connection, which ends with it."""
         task = self._tasks.create_task(self._guard(work))
         self._running.add(task)
@@ -104,7 +104,7 @@ class Connection:
             self.delivery.ping()
         if self._is_persist_due(now):
             self._persisting = True
-            self.spawn(self._persist())
+            self.spawn(self._persist)
 
     def _is_expired(self) -> bool:
         actor = self._dialogue.actor
@@ -123,10 +123,10 @@ class Connection:
         finally:
             self._persisting = False
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """The exception barrier: whatever goes wrong ends this connection, and the client comes back to another."""
         try:
-            await work
+            await work()
         except DisconnectedError:
             self.close(None)
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import msgspec
@@ -48,7 +49,7 @@ from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.delivery import Delivery
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """The connection that a dialogue belongs to."""
 
-    def spawn(self, work: Coroutine[None, None, None]) -> object:
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> object:
         """Run something as a task of the connection."""
         ...
 
@@ -129,7 +130,7 @@ class Dialogue:
             case Send() | Read() | Typing():
                 # At 32 in flight this waits, and with it the reading; the tasks' first steps run in order.
                 await self._slots.acquire()
-                self._owner.spawn(self._perform(frame))
+                self._owner.spawn(partial(self._perform, frame))
             case Ack():
                 self._acknowledge(frame)
             case Ping():

@@ -84,7 +84,7 @@ class Socket(Client):
         self.transport.received.put_nowait(None)
         self.transport.flow()
         if self.served is not None:
-            await self.served
+            await asyncio.wait([self.served])
 
 
 class Sockets:

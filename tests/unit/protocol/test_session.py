@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sanctum_messaging.protocol.codec import RefusedFrameError
@@ -17,6 +19,9 @@ from sanctum_messaging.protocol.frames import (
     Typing,
 )
 from sanctum_messaging.protocol.session import Due, Phase, ServerSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OTHERS: list[AnyClientFrame] = [
     Send(id="1", conversation_id="c", client_message_id="a", body="b"),
@@ -56,28 +61,29 @@ class TestWhatIsLegalWhen:
             welcomed.check_expected(Hello(id="2"))
 
 
+def after(session: ServerSession, *steps: Callable[[], None]) -> list[tuple[Phase, bool]]:
+    """Take steps; list where they lead, and whether ``live`` is to be announced there."""
+    seen = []
+    for step in steps:
+        step()
+        seen.append((session.phase, session.announces_live))
+    return seen
+
+
 class TestPhases:
     def test_run_from_hello_to_live_and_back(self, session: ServerSession) -> None:
         assert session.phase is Phase.OPENING
-        session.welcome(101.0, 5)
-        assert session.phase is Phase.CATCHING_UP
-        session.go_live()
-        assert session.phase is Phase.LIVE
-        session.fall_behind()
-        assert session.phase is Phase.CATCHING_UP
+        assert after(session, lambda: session.welcome(101.0, 5), session.go_live, session.fall_behind) == [
+            (Phase.CATCHING_UP, False),
+            (Phase.LIVE, True),
+            (Phase.CATCHING_UP, False),
+        ]
 
     def test_live_is_announced_exactly_once(self, welcomed: ServerSession) -> None:
-        assert not welcomed.announces_live
-        welcomed.go_live()
-        assert welcomed.announces_live
-        welcomed.fall_behind()
-        assert not welcomed.announces_live
-        welcomed.go_live()
-        welcomed.note_announced()
-        assert not welcomed.announces_live
-        welcomed.fall_behind()
-        welcomed.go_live()
-        assert not welcomed.announces_live
+        """Who falls behind before it was told is told later; who was told is not told again."""
+        steps = (welcomed.go_live, welcomed.fall_behind, welcomed.go_live, welcomed.note_announced)
+        assert [due for _, due in after(welcomed, *steps)] == [True, False, True, False]
+        assert [due for _, due in after(welcomed, welcomed.fall_behind, welcomed.go_live)] == [False, False]
 
     def test_nothing_leads_out_of_closing(self, welcomed: ServerSession) -> None:
         welcomed.close()

@@ -1,0 +1,199 @@
+"""The same stream by polling."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from sanctum_messaging.domain.errors import CursorLostError
+from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
+from tests.acting import actor
+from tests.hub_client import until
+
+if TYPE_CHECKING:
+    from sanctum_messaging.ports.streams import EncodedPage
+    from tests.hub_world import World
+    from tests.unit.hub.in_memory import Sockets
+
+BEN = actor("ben")
+SERVICE = replace(actor("robot", service=True), impersonating=False)
+
+
+def bodies(page: EncodedPage) -> list[str]:
+    events = [msgspec.json.decode(event) for event in page.events]
+    return [event["data"].get("message", {}).get("body", event["type"]) for event in events]
+
+
+async def waiting_poll(world: World, who: object = BEN, wait_ms: int = 20_000) -> asyncio.Task[EncodedPage]:
+    """Start a poll at the end of the log and let it come to where it waits."""
+    poll = asyncio.create_task(
+        world.hub.read(who, cursor=world.hub.tail, limit=10, wait_ms=wait_ms)  # type: ignore[arg-type]
+    )
+    polls, users = world.hub._polls, world.hub._users
+    await until(lambda: any(polls._tenants.values()) or any(user.waiting for user in users._users.values()))
+    return poll
+
+
+class TestRead:
+    async def test_without_a_cursor_tells_the_end_of_the_log(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        with world.unheard():
+            await world.send(group, "ada")
+            page = await world.hub.read(BEN, cursor=None, limit=10, wait_ms=0)
+        assert (page.events, page.cursor, page.has_more) == ((), await world.store.read_head(), False)
+
+    async def test_gives_what_follows_the_cursor_in_pages(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        for body in ("one", "two", "three"):
+            await world.send(group, "ada", body)
+        first = await world.hub.read(BEN, cursor=ORIGIN, limit=2, wait_ms=0)
+        assert bodies(first) == ["conversation.created", "one"]
+        assert first.has_more
+        second = await world.hub.read(BEN, cursor=first.cursor, limit=2, wait_ms=0)
+        assert bodies(second) == ["two", "three"]
+        assert second.cursor == world.hub.tail
+        assert not second.has_more
+
+    async def test_gives_the_same_bytes_as_the_socket(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        start = world.hub.tail
+        ben = await sockets.live("ben")
+        await world.send(group, "ada", "Hello")
+        await world.rename(group, "ada", "title")
+        await ben.settle(world.hub.tail)
+        page = await world.hub.read(BEN, cursor=start, limit=10, wait_ms=0)
+        assert list(page.events) == [frame for frame in ben.transport.handed_over if b'"op":"event"' in frame]
+
+    async def test_moves_the_cursor_over_what_others_did(self, world: World) -> None:
+        await world.create("ada", "ben")
+        start = world.hub.tail
+        await world.create("ada")
+        page = await world.hub.read(BEN, cursor=start, limit=10, wait_ms=0)
+        assert (list(page.events), page.cursor) == ([], world.hub.tail)
+
+    @pytest.mark.parametrize("world", [{"window": 256}], indirect=True)
+    async def test_looks_on_until_there_is_something(self, world: World) -> None:
+        start = world.hub.tail
+        foreign = await world.create("ada")
+        await world.send_many(foreign, "ada", 1_500)
+        group = await world.create("ada", "ben")
+        await world.send(group, "ada")
+        page = await world.hub.read(BEN, cursor=start, limit=10, wait_ms=0)
+        assert bodies(page) == ["conversation.created", "Hello"]
+
+    async def test_sees_what_was_acknowledged_before(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        start = world.hub.tail
+        await world.hub.read(BEN, cursor=start, limit=10, wait_ms=0)
+        with world.unheard():
+            await world.send(group, "ada", "Hello")
+            page = await world.hub.read(BEN, cursor=start, limit=10, wait_ms=0)
+        assert bodies(page) == ["Hello"]
+
+    @pytest.mark.parametrize("who", [BEN, SERVICE])
+    async def test_says_when_the_cursor_is_lost(self, world: World, who: object) -> None:
+        await world.create("ada", "ben")
+        with pytest.raises(CursorLostError) as lost:
+            await world.hub.read(who, cursor=Cursor(Position(1), "ffffffff"), limit=10, wait_ms=0)  # type: ignore[arg-type]
+        assert (lost.value.code, lost.value.cursor) == ("cursor_diverged", world.hub.tail)
+
+    async def test_is_of_ones_own_tenant(self, world: World) -> None:
+        await world.create("ada", "ben")
+        page = await world.hub.read(actor("ben", tenant="elsewhere"), cursor=ORIGIN, limit=10, wait_ms=0)
+        assert list(page.events) == []
+
+
+class TestWaiting:
+    async def test_ends_with_the_first_event_and_costs_no_query(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        poll = await waiting_poll(world)
+        read = list(world.log.reads)
+        foreign = await world.create("ada")
+        await world.send(foreign, "ada")
+        await asyncio.sleep(0)
+        assert not poll.done()
+        await world.send(group, "ada", "Hello")
+        page = await poll
+        assert bodies(page) == ["Hello"]
+        assert page.cursor == world.hub.tail
+        assert world.log.reads == read
+
+    async def test_sees_a_conversation_that_one_is_added_to(self, world: World) -> None:
+        group = await world.create("ada")
+        poll = await waiting_poll(world)
+        await world.add(group, "ada", "ben")
+        assert bodies(await poll) == ["participant.added"]
+
+    async def test_sees_that_one_is_removed(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        poll = await waiting_poll(world)
+        await world.remove(group, "ada", "ben")
+        assert bodies(await poll) == ["participant.removed"]
+
+    async def test_sees_that_one_is_added_again(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.remove(group, "ada", "ben")
+        poll = await waiting_poll(world)
+        await world.add(group, "ada", "ben")
+        assert bodies(await poll) == ["participant.added"]
+
+    async def test_ends_when_the_time_is_up(self, world: World) -> None:
+        await world.create("ada", "ben")
+        poll = await waiting_poll(world, wait_ms=50)
+        await world.create("ada")
+        page = await poll
+        assert (list(page.events), page.cursor, page.has_more) == ([], world.hub.tail, False)
+
+    async def test_ends_with_the_drain(self, world: World) -> None:
+        await world.create("ada", "ben")
+        polls = [await waiting_poll(world), await waiting_poll(world, SERVICE)]
+        await world.hub.drain()
+        for poll in polls:
+            assert list((await poll).events) == []
+        page = await world.hub.read(BEN, cursor=world.hub.tail, limit=1, wait_ms=20_000)
+        assert list(page.events) == []
+
+    async def test_leaves_nothing_behind_when_the_caller_goes(self, world: World) -> None:
+        await world.create("ada", "ben")
+        poll = await waiting_poll(world)
+        poll.cancel()
+        await asyncio.wait([poll])
+        (user,) = world.hub._users._users.values()
+        assert (user.waiting, user.uses) == (set(), 0)
+
+
+class TestServiceTokens:
+    async def test_read_all_events_of_their_tenant(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.send(group, "ada", "one")
+        await world.create("cem")
+        await world.mute(group, "ben")
+        page = await world.hub.read(SERVICE, cursor=ORIGIN, limit=10, wait_ms=0)
+        assert bodies(page) == ["conversation.created", "one", "conversation.created", "participant.updated"]
+        assert page.cursor == world.hub.tail
+
+    async def test_page_through_them(self, world: World) -> None:
+        group = await world.create("ada")
+        await world.send_many(group, "ada", 24)
+        cursor, seen, more = ORIGIN, 0, True
+        while more:
+            page = await world.hub.read(SERVICE, cursor=cursor, limit=7, wait_ms=0)
+            cursor, more = page.cursor, page.has_more
+            seen += len(page.events)
+        assert seen == 25
+
+    async def test_read_the_users_they_act_for(self, world: World) -> None:
+        await world.create("ada", "ben")
+        await world.create("ada")
+        page = await world.hub.read(actor("ben", service=True), cursor=ORIGIN, limit=10, wait_ms=0)
+        assert bodies(page) == ["conversation.created"]
+
+    async def test_wait_for_any_event_of_their_tenant(self, world: World) -> None:
+        poll = await waiting_poll(world, SERVICE)
+        await world.create("ada")
+        assert bodies(await poll) == ["conversation.created"]
+        assert not any(world.hub._polls._tenants.values())
