@@ -275,6 +275,21 @@ async def test_a_client_that_forgot_its_cursor_goes_on_behind_its_last_acknowled
         assert bodies[-1:] == ["Received"]
 
 
+async def test_a_client_that_died_amid_a_replay_is_given_all_of_it_again(people: People) -> None:
+    """What was sent to it counts for nothing: only what it acknowledged does, and that was the cursor it came with."""
+    ann, bob = await people.client("ann"), await people.client("bob")
+    conversation_id = await ann.create(people.name("bob"))
+    await ann.send(conversation_id, "Missed")
+    async with bob.connect(cursor="0-00000000") as socket:
+        await socket.find_live()
+        token = socket.welcome.resume_token
+        socket.drop()
+    async with bob.connect(resume_token=token) as socket:
+        assert (socket.welcome.resumed, socket.welcome.cursor) == (True, "0-00000000")
+        await socket.assert_pushed("conversation.created")
+        await socket.assert_pushed("message.created", body="Missed")
+
+
 async def test_what_is_not_for_the_caller_is_not_there(people: People) -> None:
     """An outsider, an unknown id and another tenant get the same answer."""
     ann, eve = await people.client("ann"), await people.client("eve")

@@ -45,6 +45,10 @@ class Room:
     markers: dict[str, int] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
+    @property
+    def owner(self) -> str:
+        return min(user for user, role in self.members.items() if role == "owner")
+
     def rank(self, user: str) -> int:
         return RANKS[self.members[user]]
 
