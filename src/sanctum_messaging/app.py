@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
 
+GC_THRESHOLDS = (20_000, 20, 100)
+"""Requests make many short-lived objects and few cycles: at the usual 700 the collector takes a tenth of the processor
+time of a send."""
 SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits. With the default of 5 ms the writer's thread, which
 asks for it once per statement, is starved by a busy event loop: a batch took 555 ms instead of 8."""
@@ -48,6 +52,7 @@ def serve(config: Config) -> int:
         ConfigError: the address, the database or the keys can't be had.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     with _listening(config) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, listener))
     return 0
@@ -89,6 +94,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_stop_on_signal(service, server))
+            gc.freeze()  # What is there now stays to the end and need not be looked at again.
             _announce(config, listener)
             await server.serve(sockets=[listener])
     _log.info("stopped")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FIRST_PAGE = 50
 """Events of the first database page; they double while they fit, so that large messages are not read to be dropped."""
 _NARROWEST = 256
+_WIDER = 4
+"""How much wider the next window is after one that held less than a page: a million foreign events take five."""
 
 Delivered = tuple[Cursor, bytes]
 """A frame, and the cursor that a client which has handled it may hold."""
@@ -76,6 +78,13 @@ class CatchUp:
         self._source.counters.catch_up_ring += bool(page.frames)
         return page.frames
 
+    def take(self, taken: Sequence[Delivered]) -> bool:
+        """Count frames against the limits of all pages together; tell whether there is room for more."""
+        self._limit -= len(taken)
+        self._max_bytes -= sum(len(frame) for _, frame in taken)
+        self._page = min(self._page, self._limit)
+        return self._limit > 0 and self._max_bytes > 0
+
     async def read(self, after: Cursor) -> Page | None:
         """Read the next page, not beyond the tail; it may be empty and still lead on. None if the log is another now.
 
@@ -124,7 +133,7 @@ class CatchUp:
                 user.tenant, user.name, after=after.position, upto=upto, limit=self._page
             )
         source.counters.catch_up_database += 1
-        self._window = self._window * 2 if page.complete else max(self._window // 2, _NARROWEST)
+        self._window = self._window * _WIDER if page.complete else max(self._window // 2, _NARROWEST)
         frames, whole = self._cut((event.cursor, encode_event(event)) for event in page.events)
         self._page = min(self._limit, 2 * (self._page if whole else len(frames)))
         return Page(frames, page.upto if whole else frames[-1][0])

@@ -12,8 +12,10 @@ from sanctum_messaging.ports.streams import EncodedPage
 from sanctum_messaging.presenters import encode_event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sanctum_messaging.domain.model import Actor
-    from sanctum_messaging.hub.catch_up import Source
+    from sanctum_messaging.hub.catch_up import Delivered, Source
 
 
 class Reader(Protocol):
@@ -21,6 +23,10 @@ class Reader(Protocol):
 
     async def read(self, after: Cursor) -> Page | None:
         """Read the next page, not beyond the tail; none if the log is another now."""
+        ...
+
+    def take(self, taken: Sequence[Delivered]) -> bool:
+        """Count frames against the limits of all pages together; tell whether there is room for more."""
         ...
 
 
@@ -44,6 +50,10 @@ class TenantReader:
         self._window *= 2
         frames = [(event.cursor, encode_event(event)) for event in page.events]
         return Page(frames, page.upto) if epoch == source.tail.epoch else None
+
+    def take(self, taken: Sequence[Delivered]) -> bool:
+        self._limit -= len(taken)
+        return self._limit > 0
 
 
 class Polls:
@@ -99,20 +109,26 @@ class Polls:
     async def _poll(
         self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, wait_ms: int
     ) -> EncodedPage:
-        """Read until there is something, or the time is up; waiting costs no query."""
+        """Read up to the tail or the limit. With nothing there, wait until there is, or the time is up.
+
+        Waiting costs no query. The pages of one call share its limit, so that whoever missed a few events in a long log
+        gets them by one call.
+        """
         clock = asyncio.get_running_loop().time
         until = clock() + wait_ms / 1000
+        frames: list[bytes] = []
         while True:
             page = await reader.read(cursor)
             if page is None:
                 raise CursorLostError("diverged", self._source.ring.tail)
-            cursor, tail = page.upto, self._source.ring.tail
-            at_tail = cursor.position == tail.position
+            cursor = page.upto
+            frames += [frame for _, frame in page.frames]
+            has_room = reader.take(page.frames)
+            has_more = cursor.position != self._source.ring.tail.position
             left = 0.0 if self._draining else until - clock()
-            if page.frames or (at_tail and left <= 0):
-                frames = [frame for _, frame in page.frames]
-                return EncodedPage(frames, cursor, has_more=not at_tail)
-            if at_tail:
+            if not has_room or (not has_more and (frames or left <= 0)):
+                return EncodedPage(frames, cursor, has_more=has_more)
+            if not has_more:
                 await _wait(waiting, left)
 
 

@@ -44,7 +44,7 @@ class HubSettings:
     page_events: int = 500
     page_bytes: int = 64 * 1024
     window: int = 8_192
-    """Positions that the first database page covers; 1 million foreign events take 7 pages."""
+    """Positions that the first database page covers; 1 million foreign events take 5 pages."""
     sync_bytes: int = 1024 * 1024
     database_catch_ups: int = 8
     """Pages that are read from the database at a time, so that a herd leaves room for everybody else."""
