@@ -153,6 +153,7 @@ class Tab:
     def open_conversation(self, title: str) -> None:
         self.turn_to().conversation(title).click()
         expect(self.page.locator("#title")).to_have_text(title)
+        expect(self.field.or_(self.page.locator("#title")).and_(self.page.locator(":focus"))).to_be_visible()
 
     def send(self, text: str) -> None:
         """Type a message and press Enter; it may be on its way for a while."""

@@ -170,3 +170,50 @@ def test_a_page_opened_while_the_service_is_restarted_comes_up(tabs: Tabs, servi
     expect(page.locator("#banner-text")).to_contain_text("Reconnecting")
     page.unroute_all()
     reconnect(ann)
+
+
+def test_tabs_of_one_user_share_what_waits(tabs: Tabs, service: Service) -> None:
+    conversation_id = create_group(service, "ann", "Shared", "bob")
+    one, other = tabs.open("ann"), tabs.open("ann")
+    one.open_conversation("Shared")
+    other.open_conversation("Shared")
+    service.kill()
+    one.send("typed in one tab")
+    expect(other.message("typed in one tab").locator(".state")).to_contain_text("sending")
+    one.page.close()
+    service.start()
+    reconnect(other)
+    expect(other.message("typed in one tab").locator("time")).to_be_visible()
+    assert [each["body"] for each in stored(service, "ann", conversation_id)] == ["typed in one tab"]
+    assert kept(other) == []
+
+
+def test_a_database_that_was_replaced_is_read_anew(tabs: Tabs, service: Service) -> None:
+    """What the page holds is of another log: it is told to begin anew, and does, without a reload."""
+    create_group(service, "ann", "Lost", "bob")
+    ann = tabs.open("ann")
+    ann.open_conversation("Lost")
+    ann.send("gone with the database")
+    service.kill()
+    for path in service.data_dir.glob("messaging.db*"):
+        path.unlink()
+    service.start()
+    conversation_id = create_group(service, "ann", "Found", "bob")
+    send_message(service, "bob", conversation_id, "welcome back")
+    reconnect(ann)
+    expect(ann.conversation("Found")).to_be_visible()
+    expect(ann.conversation("Lost")).to_have_count(0)
+    ann.open_conversation("Found")
+    expect(ann.message("welcome back")).to_be_visible()
+
+
+def test_who_is_no_longer_signed_in_is_told_so_and_can_begin_again(tabs: Tabs, service: Service) -> None:
+    ann = tabs.open("ann")
+    service.kill()
+    for path in service.data_dir.iterdir():
+        path.unlink()
+    service.start()
+    ann.page.locator("#retry").dispatch_event("click")
+    expect(ann.page.locator("#banner-text")).to_have_text("You are not signed in any more.")
+    ann.turn_to().page.get_by_role("button", name="Connect again").click()
+    ann.expect_live()

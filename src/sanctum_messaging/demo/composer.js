@@ -45,7 +45,8 @@ export class Composer {
 
   /** Be ready for typing, unless that would open a phone's keyboard over what should be read. */
   focus() {
-    if (matchMedia('(pointer: fine)').matches) this.#field.focus();
+    const ready = matchMedia('(pointer: fine)').matches && !byId('composer').hidden;
+    (ready ? this.#field : byId('title')).focus();
   }
 
   /** @param {Message} message */

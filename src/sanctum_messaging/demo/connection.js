@@ -9,8 +9,8 @@ const CHECK_MS = 1_000;
 export const HEARTBEAT_LOST = 4002;
 
 /**
- * One WebSocket: says hello, matches answers with requests, and notices silence. It ends once, by `onGone`, unless it is
- * dropped on purpose.
+ * One WebSocket: says hello, matches answers with requests, and notices silence. It ends once, by `onGone`, unless it
+ * is dropped on purpose.
  */
 export class Connection {
   #socket;

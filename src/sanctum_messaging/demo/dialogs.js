@@ -29,15 +29,20 @@ export function ask(question, answer) {
 /** The form for a new conversation. */
 export class NewConversation {
   #create;
+  #done;
   #dialog = byId('new-conversation');
   #form = this.#dialog.querySelector('form');
   #names = new NamesField(byId('new-field'), 'new-names', 'Name, then Enter');
   /** A repeat of the same request bears the same key, so that an answer that got lost costs no second conversation. */
   #attempt = { wanted: '', key: '' };
 
-  /** @param {(wanted: any, idempotencyKey: string) => Promise<void>} create */
-  constructor(create) {
+  /**
+   * @param {(wanted: any, idempotencyKey: string) => Promise<void>} create
+   * @param {() => void} done
+   */
+  constructor(create, done) {
     this.#create = create;
+    this.#done = done;
     this.#form.addEventListener('submit', (event) => this.#submit(event));
     this.#form.addEventListener('change', () => this.#renderKind());
     byId('new-cancel').addEventListener('click', () => this.#dialog.close());
@@ -71,6 +76,7 @@ export class NewConversation {
     try {
       await this.#create(wanted, this.#keyOf(JSON.stringify(wanted)));
       this.#dialog.close();
+      this.#done();
     } catch (error) {
       byId('new-fault').textContent = problemSentence(error);
     }

@@ -50,7 +50,8 @@ export function icon(name) {
  * @param {(event: Event) => void} click
  */
 export function iconButton(iconName, label, click) {
-  return element('button', { type: 'button', class: 'icon-button', title: label, 'aria-label': label, click }, icon(iconName));
+  const attributes = { type: 'button', class: 'icon-button', title: label, 'aria-label': label, click };
+  return element('button', attributes, icon(iconName));
 }
 
 /**
@@ -60,7 +61,7 @@ export function iconButton(iconName, label, click) {
  */
 export function avatar(name) {
   const [letter = '?'] = name;
-  const hue = [...name].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 997, 7) % HUES;
+  const hue = [...name].reduce((sum, character) => (sum * 31 + (character.codePointAt(0) ?? 0)) % 997, 7) % HUES;
   return element('span', { class: `avatar hue-${hue}`, 'aria-hidden': 'true' }, letter.toUpperCase());
 }
 
@@ -94,7 +95,7 @@ export function showList(parent, items, { key, create, update }) {
 
 /** Moving an element takes the focus from it; it is given back. */
 function moveBefore(parent, child, place) {
-  const focused = child.contains(document.activeElement) ? document.activeElement : null;
+  const focused = child.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
   parent.insertBefore(child, place);
   focused?.focus();
 }

@@ -4,7 +4,7 @@ import { timeOf } from './times.js';
 
 /** @import { Conversation, Message } from './types.js' */
 /** @import { Entry } from './outbox.js' */
-/** @import { Row } from './rows.js' */
+/** @import { ContentRow, Row } from './rows.js' */
 
 /**
  * @typedef {object} Actions  what can be done with a message
@@ -13,7 +13,7 @@ import { timeOf } from './times.js';
  * @property {(message: Message) => void} remove
  * @property {(entry: Entry) => void} retry
  * @property {(entry: Entry) => void} discard
- * @property {(id: string) => void} show  goes to another message
+ * @property {(id: string) => void} [show]  goes to another message
  */
 
 /**
@@ -23,7 +23,7 @@ import { timeOf } from './times.js';
  * @property {Actions} actions
  */
 
-/** @type {WeakMap<Element, string>} what each element shows, so that it is made again only when that changes */
+/** @type {WeakMap<Element, string>} what each element shows: it is made again only when that changes */
 const drawn = new WeakMap();
 
 /**
@@ -32,8 +32,9 @@ const drawn = new WeakMap();
  * @param {Row} row
  */
 export function createRow(row) {
-  if (!row.heading) return element('li', {});
-  return element('li', { class: row.key === 'unread' ? 'heading unread' : 'heading' }, element('span', {}, row.heading));
+  if (!('heading' in row)) return element('li');
+  const kind = row.key === 'unread' ? 'heading unread' : 'heading';
+  return element('li', { class: kind }, element('span', {}, row.heading));
 }
 
 /**
@@ -44,7 +45,7 @@ export function createRow(row) {
  * @param {View} view
  */
 export function updateRow(line, row, view) {
-  if (row.heading) return;
+  if ('heading' in row) return;
   const signature = signatureOf(row, view);
   if (drawn.get(line) === signature) return;
   drawn.set(line, signature);
@@ -53,12 +54,21 @@ export function updateRow(line, row, view) {
   line.replaceChildren(...partsOf(row, view));
 }
 
-function signatureOf({ message, entry, first, last }, { conversation }) {
-  const quoted = quotedOf(message ?? entry, conversation);
+/**
+ * @param {ContentRow} row
+ * @param {View} view
+ */
+function signatureOf(row, { conversation }) {
+  const { message, entry, first, last } = row;
+  const quoted = quotedOf(contentOf(row), conversation);
   const { kind, role } = conversation;
   return [message?.id, message?.version, entry?.refusal, first, last, quoted?.version, kind, role].join();
 }
 
+/**
+ * @param {ContentRow} row
+ * @param {View} view
+ */
 function classesOf({ message, entry, senderId, first, last }, { user }) {
   const classes = ['message'];
   if (senderId === user) classes.push('mine');
@@ -69,6 +79,10 @@ function classesOf({ message, entry, senderId, first, last }, { user }) {
   return classes.join(' ');
 }
 
+/**
+ * @param {ContentRow} row
+ * @param {View} view
+ */
 function partsOf(row, view) {
   const { message, entry, senderId, first } = row;
   const mine = senderId === view.user;
@@ -83,18 +97,29 @@ function partsOf(row, view) {
   return mine ? [block] : [first ? avatar(senderId) : element('span', { class: 'avatar-space' }), block];
 }
 
-function bubbleOf({ message, entry, senderId, at }, view) {
-  const { body } = message ?? entry;
+/**
+ * @param {ContentRow} row
+ * @param {View} view
+ */
+function bubbleOf(row, view) {
+  const { message, entry, senderId, at } = row;
+  const { body } = contentOf(row);
   const speaker = senderId === view.user ? 'You' : senderId;
   return element(
     'div',
     { class: 'bubble' },
     element('span', { class: 'visually-hidden' }, `${speaker}: `),
-    quoteOf(message ?? entry, view),
+    quoteOf(contentOf(row), view),
     element('p', { class: 'body', dir: 'auto' }, body ?? 'This message was deleted.'),
     element('span', { class: 'meta' }, ...metaOf(message, entry, at)),
   );
 }
+
+/**
+ * @param {ContentRow} row
+ * @returns {Message | Entry}
+ */
+const contentOf = ({ message, entry }) => /** @type {Message | Entry} */ (message ?? entry);
 
 function metaOf(message, entry, at) {
   if (entry) return [element('span', { class: 'state' }, entry.refusal ? 'not sent' : 'sending')];
@@ -140,5 +165,6 @@ function actionsOf(message, { user, conversation, actions }) {
     mine && writes && iconButton('edit', 'Edit', () => actions.edit(message)),
     deletes && iconButton('delete', 'Delete', () => actions.remove(message)),
   ];
-  return buttons.some(Boolean) && element('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' }, ...buttons);
+  const attributes = { class: 'actions', role: 'group', 'aria-label': 'Actions' };
+  return buttons.some(Boolean) && element('div', attributes, ...buttons);
 }

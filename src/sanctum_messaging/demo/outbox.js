@@ -1,6 +1,9 @@
 import { Backoff } from './backoff.js';
 import { Problem, Unreachable } from './problem.js';
 
+/** What the keys of all users' messages begin with in the browser's storage. */
+export const OUTBOX_KEYS = 'sanctum.outbox/';
+
 /**
  * @typedef {object} Entry  a message that was typed and is not known to be stored
  * @property {string} clientMessageId  makes repeats harmless: however often it is sent, one message comes of it
@@ -32,11 +35,11 @@ export class Outbox {
    * @param {object} options
    * @param {string} options.user
    * @param {Storage} options.storage
-   * @param {(entry: Entry) => Promise<void>} options.send  resolves once it is stored; rejects with Problem or Unreachable
+   * @param {(entry: Entry) => Promise<void>} options.send  resolves once it is stored; else Problem or Unreachable
    * @param {(entry: Entry | null) => void} options.onChange  with the entry where one was refused
    */
   constructor({ user, storage, send, onChange }) {
-    this.#prefix = `sanctum.outbox/${encodeURIComponent(user)}/`;
+    this.#prefix = `${OUTBOX_KEYS}${encodeURIComponent(user)}/`;
     this.#storage = storage;
     this.#send = send;
     this.#onChange = onChange;

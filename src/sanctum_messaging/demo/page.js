@@ -3,6 +3,7 @@ import { Composer } from './composer.js';
 import { ask, NewConversation } from './dialogs.js';
 import { byId, element } from './dom.js';
 import { announce, notice } from './notices.js';
+import { OUTBOX_KEYS } from './outbox.js';
 import { People } from './people.js';
 import { Session } from './session.js';
 import { Sidebar } from './sidebar.js';
@@ -42,51 +43,87 @@ function showSignIn() {
   });
 }
 
-/** @param {string} user */
-function showApp(user) {
-  sessionStorage.setItem(USER_KEY, user);
-  const session = new Session(user, deviceOf(), { changed: () => renderSoon(), notice, arrived });
-  const go = (conversationId) => {
-    session.look(conversationId);
-    if (conversationId) composer.focus();
-  };
-  const composer = new Composer(session, notice);
-  const create = new NewConversation((wanted, key) => session.create(wanted, key));
-  const remove = async (message) => {
-    if (await ask('Delete this message for everyone?', 'Delete')) await session.delete(message).catch(notice);
-  };
-  const thread = new Thread(session, {
-    reply: (message) => composer.replyTo(message),
-    edit: (message) => composer.edit(message),
-    remove,
-    retry: (entry) => session.outbox.retry(entry),
-    discard: (entry) => session.outbox.discard(entry),
-  });
-  const views = [new Sidebar(session, go), thread, composer, new People(session, ask, notice), new Status(session)];
-  const renderSoon = batched(() => {
-    byId('app').dataset.pane = session.open ? 'thread' : 'list';
-    byId('open').hidden = !session.open;
-    byId('nothing-open').hidden = Boolean(session.open);
-    views.forEach((view) => view.render());
-    document.title = titleOfPage(session);
-  });
-  introduce(user);
-  byId('back').addEventListener('click', () => go(null));
-  for (const id of ['create', 'create-first']) byId(id).addEventListener('click', () => create.open());
-  byId('change-user').addEventListener('click', changeUser);
-  addEventListener('storage', ({ key }) => key?.startsWith('sanctum.outbox/') && session.outbox.reload());
-  setInterval(() => session.store.expireTyping(), TYPING_TICK_MS);
-  session.start();
+/** The parts of the page while a user is at work. */
+class App {
+  #session;
+  #composer;
+  #views;
+
+  /** @param {string} user */
+  constructor(user) {
+    const renderSoon = batched(() => this.render());
+    this.#session = new Session(user, deviceOf(), { changed: renderSoon, notice, arrived });
+    this.#composer = new Composer(this.#session, notice);
+    this.#views = [
+      new Sidebar(this.#session, (conversationId) => this.#look(conversationId)),
+      new Thread(this.#session, this.#actions()),
+      this.#composer,
+      new People(this.#session, ask, notice),
+      new Status(this.#session),
+    ];
+    this.#listen();
+  }
+
+  start() {
+    this.#session.start();
+  }
+
+  render() {
+    const { open } = this.#session;
+    byId('app').dataset.pane = open ? 'thread' : 'list';
+    byId('open').hidden = !open;
+    byId('nothing-open').hidden = Boolean(open);
+    this.#views.forEach((view) => view.render());
+    document.title = titleOfPage(this.#session);
+  }
+
+  #listen() {
+    const session = this.#session;
+    const create = new NewConversation((wanted, key) => session.create(wanted, key), () => this.#focus());
+    byId('back').addEventListener('click', () => session.look(null));
+    for (const id of ['create', 'create-first']) byId(id).addEventListener('click', () => create.open());
+    byId('change-user').addEventListener('click', changeUser);
+    addEventListener('storage', ({ key }) => key?.startsWith(OUTBOX_KEYS) && session.outbox.reload());
+    setInterval(() => session.store.expireTyping(), TYPING_TICK_MS);
+  }
+
+  #actions() {
+    const session = this.#session;
+    const remove = async (message) => {
+      if (await ask('Delete this message for everyone?', 'Delete')) await session.delete(message).catch(notice);
+    };
+    return {
+      reply: (message) => this.#composer.replyTo(message),
+      edit: (message) => this.#composer.edit(message),
+      remove,
+      retry: (entry) => session.outbox.retry(entry),
+      discard: (entry) => session.outbox.discard(entry),
+    };
+  }
+
+  /** @param {string} conversationId */
+  #look(conversationId) {
+    this.#session.look(conversationId);
+    this.#focus();
+  }
+
+  /** What gets the focus has to be there. */
+  #focus() {
+    this.render();
+    this.#composer.focus();
+  }
 }
 
 /** @param {string} user */
-function introduce(user) {
+function showApp(user) {
+  sessionStorage.setItem(USER_KEY, user);
   const other = SUGGESTIONS.find((name) => name !== user) ?? 'bob';
   byId('me').textContent = user;
   byId('welcome').textContent = `Hello ${user}. Choose a conversation, or start one.`;
   byId('other-tab').textContent = `a tab as ${other}`;
   byId('other-tab').href = addressOf(other);
   byId('app').hidden = false;
+  new App(user).start();
 }
 
 function changeUser() {

@@ -42,8 +42,8 @@ export class People {
   toggle(shown) {
     this.#panel.hidden = !shown;
     byId('show-people').setAttribute('aria-expanded', String(shown));
-    byId(shown ? 'hide-people' : 'show-people').focus();
     this.render();
+    byId(shown ? 'hide-people' : 'show-people').focus();
   }
 
   render() {

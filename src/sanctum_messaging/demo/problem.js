@@ -13,7 +13,7 @@ export class Problem extends Error {
   }
 }
 
-/** The service could not be reached, or went away before it answered: what was asked for may or may not have happened. */
+/** The service could not be reached, or went away before it answered: what was asked for may have happened or not. */
 export class Unreachable extends Error {
   constructor() {
     super('The service could not be reached.');

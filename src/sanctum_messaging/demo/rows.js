@@ -6,15 +6,18 @@ import { dayOf } from './times.js';
 const TOGETHER_MS = 5 * 60 * 1000;
 
 /**
- * @typedef {object} Row  a line of the thread; one kind of content is there
+ * @typedef {{key: string, heading: string, day?: string}} HeadingRow  a day, or where the unread messages begin
+ *
+ * @typedef {object} ContentRow  a message, or an entry that is on its way to be one
  * @property {string} key
- * @property {string} [heading]  a day, or where the unread messages begin
  * @property {Message} [message]
- * @property {Entry} [entry]  a message on its way
- * @property {string} [senderId]
- * @property {Date} [at]
+ * @property {Entry} [entry]
+ * @property {string} senderId
+ * @property {Date} at
  * @property {boolean} [first]  of those that stand together
  * @property {boolean} [last]
+ *
+ * @typedef {HeadingRow | ContentRow} Row
  */
 
 /**
@@ -27,12 +30,14 @@ const TOGETHER_MS = 5 * 60 * 1000;
  */
 export function rowsOf(conversation, entries, { user, newAfter }) {
   const stored = [...conversation.messages.values()].sort((one, other) => one.seq - other.seq);
+  /** @type {Row[]} */
   const rows = [];
-  let marked = newAfter === null;
+  let marked = false;
+  const isNew = ({ seq, senderId }) => newAfter !== null && seq > newAfter && senderId !== user;
   for (const message of stored) {
     const row = { ...storedRow(message, user), message };
     addDay(rows, row.at);
-    if (!marked && message.seq > newAfter && message.senderId !== user) {
+    if (!marked && isNew(message)) {
       rows.push({ key: 'unread', heading: 'New' });
       marked = true;
     }
@@ -60,6 +65,7 @@ function addDay(rows, at) {
 
 function group(rows) {
   rows.forEach((row, index) => {
+    if ('heading' in row) return;
     row.first = !standsWith(rows[index - 1], row);
     row.last = !standsWith(row, rows[index + 1]);
   });

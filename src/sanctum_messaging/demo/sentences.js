@@ -70,12 +70,15 @@ export function problemSentence(error) {
  */
 export function connectionSentence(connection, { away, onLine, now }) {
   if (connection.name === 'live') return 'Live';
-  if (connection.name === 'stopped') return CLOSES[connection.code ?? 0] ?? problemSentence(connection.error);
+  if (connection.name === 'stopped') return stopSentence(connection);
   if (!onLine) return 'Offline';
   if (connection.name === 'catchingUp') return 'Catching up…';
   if (connection.name === 'connecting') return away ? 'Reconnecting…' : 'Connecting…';
   return `Reconnecting in ${seconds((connection.retryAt ?? now) - now)}`;
 }
+
+/** @param {ConnectionState} connection */
+const stopSentence = ({ code, error }) => CLOSES[code ?? 0] ?? problemSentence(error ?? new Unreachable());
 
 /**
  * Why a conversation is gone.

@@ -337,7 +337,7 @@ export class Session {
   /** @param {number} ms */
   async #pause(ms) {
     this.#setConnection({ name: 'waiting', retryAt: Date.now() + ms });
-    await new Promise((resolve) => {
+    await new Promise((/** @type {(value?: any) => void} */ resolve) => {
       this.#wake = resolve;
       setTimeout(resolve, ms);
     });

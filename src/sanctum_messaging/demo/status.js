@@ -1,4 +1,5 @@
 import { byId } from './dom.js';
+import { announce } from './notices.js';
 import { connectionSentence } from './sentences.js';
 
 /** @import { Session } from './session.js' */
@@ -8,6 +9,7 @@ const TICK_MS = 500;
 /** The state of the connection: a line that is always there, and a banner while it is not as it should be. */
 export class Status {
   #session;
+  #wasAway = false;
 
   /** @param {Session} session */
   constructor(session) {
@@ -24,12 +26,19 @@ export class Status {
     const { connection, away } = this.#session;
     const sentence = connectionSentence(connection, { away, onLine: navigator.onLine, now: Date.now() });
     const stopped = connection.name === 'stopped';
+    this.#announce(away, sentence);
     show('connection', sentence);
     byId('connection').dataset.state = away ? 'away' : connection.name;
     byId('banner').hidden = !away;
     byId('banner').dataset.state = connection.name;
     show('banner-text', stopped ? sentence : `${sentence}. What you write waits here and goes out by itself.`);
     show('retry', stopped ? 'Connect again' : 'Try now');
+  }
+
+  /** The seconds that pass are not read out, only what changes. */
+  #announce(away, sentence) {
+    if (away !== this.#wasAway) announce(away ? `Connection lost. ${sentence}` : 'Connected again');
+    this.#wasAway = away;
   }
 
   /** After the service said no, only a new beginning can help; what is in the outbox outlives it. */

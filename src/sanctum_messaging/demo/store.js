@@ -214,7 +214,8 @@ export class Store {
     const conversation = this.#find(event);
     conversation?.participants?.set(participant.userId, participant);
     conversation?.changes?.set(participant.userId, participant);
-    if (conversation && participant.userId === this.#user && !this.#isKnown(event)) conversation.role = participant.role;
+    const own = participant.userId === this.#user;
+    if (conversation && own && !this.#isKnown(event)) conversation.role = participant.role;
   }
 
   /** @param {EventFrame} event */
