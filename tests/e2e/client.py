@@ -29,6 +29,7 @@ from sanctum_messaging.protocol.frames import (
     Read,
     Resync,
     Send,
+    ServerPing,
     ServerPong,
     SignalFrame,
     Welcome,
@@ -301,7 +302,8 @@ class Socket:
         """Read until the socket is gone."""
         try:
             async for message in self._connection:
-                self._take(message)
+                if isinstance(self._take(message), ServerPing):
+                    await self._connection.send(self.session.pong(), text=True)
         except ConnectionClosed:
             pass
         finally:
@@ -310,7 +312,7 @@ class Socket:
                 self._observer.closed(self.close_code)
             self._changed.set()
 
-    def _take(self, message: str | bytes) -> None:
+    def _take(self, message: str | bytes) -> Received | None:
         frame = self.session.receive(message)
         if self._observer is not None:
             self._observer.received(message, frame)
@@ -327,6 +329,7 @@ class Socket:
         elif isinstance(frame, SignalFrame):
             self.signals.append(frame)
         self._changed.set()
+        return frame
 
     def _take_from_stream(self, frame: ReceivedEvent | Resync, message: str | bytes) -> None:
         """Handle what moves the cursor: here, by keeping it."""
