@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 
 from sanctum_messaging.domain.model import Millis
 
@@ -25,4 +24,5 @@ class SystemClock:
         bits = (self.now() << 80) | int.from_bytes(os.urandom(10))
         bits = bits & ~(0xF << 76) | (0x7 << 76)
         bits = bits & ~(0x3 << 62) | (0x2 << 62)
-        return str(uuid.UUID(int=bits))
+        digits = f"{bits:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
