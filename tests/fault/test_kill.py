@@ -3,7 +3,7 @@
 What must hold is what ``checker`` checks: every acknowledged message is there once, whoever listened resumed without
 gap, repeat or reorder, and nobody saw what he may not see. A kill only proves something if it interrupts something: at
 least a third must land inside a commit, which shows when a send that was never answered is found stored by its repeat.
-Every third kill comes at any time, the others a moment after the database began to write.
+Every sixth kill comes at any time, the others a moment after the database began to write.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ async def _run(service: Service, recorder: Recorder, *, kills: int, seed: int) -
         for number in range(kills):
             await load.run_until_acknowledged(draw.randrange(*ACKNOWLEDGED))
             load.up.clear()
-            if number % 3:
+            if number % 6:
                 await _kill_at_commit(service, delay_seconds=draw.uniform(0, LONGEST_DELAY_SECONDS))
             else:
                 await asyncio.sleep(draw.uniform(0, 0.05))
