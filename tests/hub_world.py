@@ -185,11 +185,19 @@ class World:
     @contextmanager
     def unheard(self) -> Generator[list[Committed]]:
         """Keep commits from the hub; whoever wants it to hear of them afterwards applies what is held."""
-        self._held = []
         try:
-            yield self._held
+            yield self.begin_silence()
         finally:
-            self._held = None
+            self.end_silence()
+
+    def begin_silence(self) -> list[Committed]:
+        """Keep commits from the hub from now on; what is held is returned and grows."""
+        self._held = []
+        return self._held
+
+    def end_silence(self) -> None:
+        """Let the hub hear of commits again."""
+        self._held = None
 
     @property
     def events(self) -> list[Event]:

@@ -85,6 +85,8 @@ class Socket(Client):
         self.transport.flow()
         if self.served is not None:
             await asyncio.wait([self.served])
+        # Whoever still reads from it learns that it is over.
+        self.transport.sent.put_nowait(1006)
 
 
 class Sockets:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections import deque
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sanctum_messaging.adapters.sqlite.database import Database
-from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
-from sanctum_messaging.adapters.sqlite.store import SQLiteStore
-from sanctum_messaging.domain.errors import SanctumError
 from sanctum_messaging.domain.model import ORIGIN, Cursor, HistoryVisibility, Position, TenantId, UserId
 from sanctum_messaging.hub.catch_up import CatchUp
 from sanctum_messaging.presenters import encode_event
-from tests.conftest import HandClock
-from tests.hub_world import World, running_world
+from tests.unit.hub.happenings import STEPS, Happenings, fresh_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from sanctum_messaging.domain.model import Message
     from sanctum_messaging.hub.catch_up import Delivered
+    from tests.hub_world import World
 
 TENANT = TenantId("default")
 
@@ -145,57 +134,9 @@ class TestPages:
         world.hub._users.release(user, 0)
 
 
-STEPS = st.sampled_from(
-    ["send", "send", "send", "edit", "delete", "add", "remove", "join other", "leave other", "mute", "visibility"]
-)
-
-
-@asynccontextmanager
-async def fresh_world(**changes: object) -> AsyncGenerator[World]:
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "messaging.db")
-        database.open()
-        apply_migrations(database.writer)
-        clock = HandClock()
-        try:
-            async with running_world(World(SQLiteStore(database, clock), database, clock, **changes)) as world:
-                yield world
-        finally:
-            database.close()
-
-
-async def live_through(world: World, steps: list[str]) -> None:
-    """Let things happen in two groups; ben is in and out of them."""
-    group = await world.create("ada", "ben", visibility=HistoryVisibility.JOINED)
-    other = await world.create("ada", "cem")
-    messages: deque[Message] = deque()
-
-    async def send(number: int) -> None:
-        messages.append(await world.send((group, other)[number % 2], "ada", "x" * (1 + number % 7 * 300)))
-
-    async def edit(number: int) -> None:
-        messages.append(await world.edit(messages.popleft(), f"edited {number}"))
-
-    happenings: dict[str, Callable[[int], Awaitable[None]]] = {
-        "send": send,
-        "edit": edit,
-        "delete": lambda _: world.delete(messages.popleft()),
-        "add": lambda _: world.add(group, "ada", "ben"),
-        "remove": lambda _: world.remove(group, "ada", "ben"),
-        "join other": lambda _: world.add(other, "ada", "ben"),
-        "leave other": lambda _: world.remove(other, "ada", "ben"),
-        "mute": lambda _: world.mute(group, "ben"),
-        "visibility": lambda number: world.show_history(other, "ada", list(HistoryVisibility)[number % 2]),
-    }
-    for number, step in enumerate(steps):
-        # What makes no sense now is refused, and nothing happens.
-        with suppress(IndexError, SanctumError):
-            await happenings[step](number)
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    steps=st.lists(STEPS, max_size=40),
+    steps=st.lists(st.sampled_from(STEPS), max_size=40),
     ring_events=st.integers(1, 60),
     window=st.integers(1, 30),
     limit=st.integers(1, 20),
@@ -211,7 +152,9 @@ def test_pages_add_up_to_the_stream(
         async with fresh_world(ring_events=ring_events, window=window) as world:
             if known:
                 await caught_up(world, "ben", world.hub.tail)
-            await live_through(world, steps)
+            happenings = await Happenings.begin(world)
+            for step in steps:
+                await happenings.happen(step)
             events = await world.store.read_log(after=Position(0), limit=1_000)
             start = events[-back].cursor if 0 < back <= len(events) else ORIGIN
             found = await caught_up(world, "ben", start, limit=limit, max_bytes=3_000)
