@@ -66,7 +66,9 @@ def _listening(config: Config) -> Generator[socket.socket]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {reason}")) from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Inherited by every accepted socket; Linux only.
+    # Every accepted socket inherits these. The plain event loop would leave small answers to wait for others.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
     with listener:
         yield listener
