@@ -34,6 +34,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--no-first-run",
 )
+MISSING = "NO CHROMIUM: THE CHAT PAGE IS NOT TESTED. On Debian and Ubuntu: apt-get install chromium"
 LIVE_MS = 10_000
 """How long a page may take to be live; it is a second at most where the machine has time."""
 
@@ -41,20 +42,31 @@ _LOST = re.compile(r"net::ERR_|WebSocket connection to")
 """What the browser itself writes about a service that is not there; the page can't keep it from doing so."""
 
 
-def find_chromium() -> str:
-    """Find the browser that the system has; without one the tests are left out, but never in CI."""
+def find_chromium(config: pytest.Config) -> str:
+    """Find the browser that the system has; without one the tests are left out aloud, but never in CI."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("The test of the chat page needs Chromium, and in CI it must run: apt-get install chromium")
-    if found is None:
-        pytest.skip("NO CHROMIUM: THE CHAT PAGE IS NOT TESTED. On Debian and Ubuntu: apt-get install chromium")
-    return found
+    if found is not None:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("The tests of the chat page need Chromium, and in CI they must run: apt-get install chromium")
+    _say_aloud(config)
+    pytest.skip(MISSING)
+
+
+def _say_aloud(config: pytest.Config) -> None:
+    """Write a line where everybody sees it: pytest only counts what is skipped."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if terminal is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(MISSING, red=True, bold=True)
 
 
 @contextlib.contextmanager
-def open_browser() -> Generator[Browser]:
+def open_browser(config: pytest.Config) -> Generator[Browser]:
     """Run a browser without a window."""
-    path = find_chromium()
+    path = find_chromium(config)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         with contextlib.closing(browser):

@@ -21,8 +21,8 @@ PHONE = {"width": 390, "height": 780}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    with open_browser(pytestconfig) as browser:
         yield browser
 
 

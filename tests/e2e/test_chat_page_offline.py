@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    with open_browser(pytestconfig) as browser:
         yield browser
 
 

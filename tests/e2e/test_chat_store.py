@@ -40,8 +40,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def page(service: Service) -> Iterator[Page]:
-    with open_browser() as browser, browser.new_page() as page:
+def page(service: Service, pytestconfig: pytest.Config) -> Iterator[Page]:
+    with open_browser(pytestconfig) as browser, browser.new_page() as page:
         page.goto(service.base_url)
         yield page
 
