@@ -12,11 +12,13 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
+from sanctum_messaging.domain.events import SignalKind
 from sanctum_messaging.hub.callables import Callables
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
 from sanctum_messaging.hub.flush import Flush
+from sanctum_messaging.hub.latest_reads import LatestReads
 from sanctum_messaging.hub.log_tail import LogTail
 from sanctum_messaging.hub.polls import Polls
 from sanctum_messaging.hub.registry import Parts
@@ -80,6 +82,7 @@ class WebSocketHub:
         )
         self._parts = Parts(self.callables, source)
         self._polls = Polls(source)
+        self._reads = LatestReads()
         self._draining = False
         self._lifespan = AsyncExitStack()
 
@@ -109,11 +112,9 @@ class WebSocketHub:
         self._tail.apply(committed)
 
     def apply_signal(self, signal: Signal) -> None:
-        """Tell those who are live of something that is not durable."""
-        frame = encode_frame(present_signal(signal))
-        for user in self._users.hear(signal):
-            for receiver in user.live:
-                receiver.hint(frame)
+        """Tell those who are live of something that is not durable; of a moving read marker once a second."""
+        if signal.kind is not SignalKind.READ or self._reads.admit(signal, self.settings.monotonic()):
+            self._tell(signal)
 
     async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
         """Read a stream by polling; see ``ports.streams.Streams``, which the hub implements."""
@@ -142,11 +143,19 @@ class WebSocketHub:
         for connection in tuple(self._parts.registry.connections):
             connection.tick(now)
         self._users.expire(now)
+        for signal in self._reads.release(now):
+            self._tell(signal)
 
     async def _run_ticks(self) -> None:
         while True:
             await asyncio.sleep(self.settings.tick_seconds)
             self.tick()
+
+    def _tell(self, signal: Signal) -> None:
+        frame = encode_frame(present_signal(signal))
+        for user in self._users.hear(signal):
+            for receiver in user.live:
+                receiver.hint(frame)
 
     def _apply_event(self, event: Event) -> None:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
