@@ -100,6 +100,7 @@ async def test_extra_routes_stand_behind_the_same_middleware(app: ASGIApp) -> No
     assert (start["status"], body["body"]) == (200, b"hello ann")
     assert b"x-request-id" in dict(start["headers"])
     start, _ = await call(app, http("POST", "/extra/ann"))
-    assert (start["status"], dict(start["headers"])[b"allow"]) == (405, b"GET, HEAD")
+    allowed = dict(start["headers"])[b"allow"].split(b", ")
+    assert (start["status"], sorted(allowed)) == (405, [b"GET", b"HEAD"])
     start, _ = await call(app, http("GET", "/extra"))
     assert start["status"] == 404
