@@ -73,6 +73,18 @@ class TestWaitingForTheTail:
             await ben.assert_event("message.created", body="Hello")
         await ben.assert_pushed("live", cursor=str(world.hub.tail))
 
+    async def test_nor_is_the_stream_of_a_user_who_is_known(self, world: World, sockets: Sockets) -> None:
+        """His memberships need not be read, but the log's end still is."""
+        group = await world.create("ada", "ben")
+        before = await sockets.live("ben")
+        start = str(world.hub.tail)
+        await before.vanish()
+        with world.unheard():
+            await world.send(group, "ada", "Hello")
+            ben = await sockets.connect("ben", cursor=start)
+            await ben.assert_pushed("live", cursor=str(await world.store.read_head()))
+        assert [event["data"]["message"]["body"] for event in ben.events] == ["Hello"]
+
     async def test_a_cursor_above_the_tail_waits_for_it(self, world: World, sockets: Sockets) -> None:
         group = await world.create("ada", "ben")
         await sockets.live("ben")
@@ -187,6 +199,33 @@ class TestALogThatIsAnother:
         await ben.assert_pushed("resync", reason="diverged")
         await ben.assert_pushed("live", cursor=str(world.hub.tail))
         assert ben.events == []
+
+    @pytest.mark.parametrize("behind", [False, True])
+    async def test_what_was_in_hand_does_not_lead_back_to_the_old_one(
+        self, world: World, sockets: Sockets, database: Database, *, behind: bool
+    ) -> None:
+        """An event, or a page of them, waits for the peer while the hub takes the other log up."""
+        group = await self.grow(world)
+        ada, ben = await sockets.live("ada"), await sockets.live("ben", cursor=str(ORIGIN))
+        await ben.settle(world.hub.tail)
+        ben.transport.stall()
+        for _ in range(20 if behind else 1):
+            await world.send(group, "ada", "x" * 7_000)
+        await ben.transport.stalled.wait()
+        if behind:
+            # One event goes through, and the next is the first of a page.
+            ben.transport.flow()
+            ben.transport.stall()
+            await ben.transport.stalled.wait()
+        await restore_backup(world, database, lost=20 if behind else 1)
+        world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
+        await ada.assert_pushed("resync", reason="diverged")
+        await world.send(group, "ada", "in the other log")
+        ben.transport.flow()
+        await ben.assert_pushed("resync", reason="diverged")
+        seen = len(ben.events)
+        await ben.settle(world.hub.tail)
+        assert [event["data"]["message"]["body"] for event in ben.events[seen:]] == ["in the other log"]
 
 
 class TestLostCursors:

@@ -12,9 +12,10 @@ import pytest
 from sanctum_messaging.domain.errors import CursorLostError
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
 from tests.acting import actor
-from tests.hub_client import until
+from tests.hub_client import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
+    from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports.streams import EncodedPage
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Sockets
@@ -106,6 +107,17 @@ class TestRead:
         page = await world.hub.read(actor("ben", tenant="elsewhere"), cursor=ORIGIN, limit=10, wait_ms=0)
         assert list(page.events) == []
 
+    @pytest.mark.parametrize(("who", "read"), [(BEN, "read_stream"), (SERVICE, "read_tenant_stream")])
+    async def test_gives_nothing_of_a_log_that_is_another_by_now(self, world: World, who: Actor, read: str) -> None:
+        await world.create("ada", "ben")
+        hold = world.log.hold(read)
+        poll = asyncio.create_task(world.hub.read(who, cursor=ORIGIN, limit=10, wait_ms=0))
+        await hold.entered.wait()
+        await world.hub._tail._take_up_another()
+        hold.released.set()
+        with pytest.raises(CursorLostError):
+            await poll
+
 
 class TestWaiting:
     async def test_ends_with_the_first_event_and_costs_no_query(self, world: World) -> None:
@@ -121,6 +133,24 @@ class TestWaiting:
         assert bodies(page) == ["Hello"]
         assert page.cursor == world.hub.tail
         assert world.log.reads == read
+
+    @pytest.mark.parametrize("who", [BEN, SERVICE])
+    async def test_misses_nothing_that_comes_just_before_it(self, world: World, who: Actor) -> None:
+        """Something is heard of in every tick between the look at the log and the wait."""
+        group = await world.create("ada", "ben")
+        await world.hub.read(who, cursor=world.hub.tail, limit=10, wait_ms=0)
+        for ticks in range(15):
+            hold = world.log.hold("read_head")
+            poll = asyncio.create_task(world.hub.read(who, cursor=world.hub.tail, limit=10, wait_ms=20_000))
+            await hold.entered.wait()
+            with world.unheard() as held:
+                await world.send(group, "ada", f"in tick {ticks}")
+            hold.released.set()
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            world.hub.apply(held[0])
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert bodies(await poll) == [f"in tick {ticks}"]
 
     async def test_sees_a_conversation_that_one_is_added_to(self, world: World) -> None:
         group = await world.create("ada")

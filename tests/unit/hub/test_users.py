@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanctum_messaging.domain.model import HistoryVisibility, TenantId, UserId
+from tests.hub_client import until
 
 if TYPE_CHECKING:
     from sanctum_messaging.domain.model import ConversationId
@@ -130,6 +131,28 @@ class TestReadingWhileMembershipsChange:
         hold.released.set()
         await ben.assert_event("participant.removed", userId="ben")
         await world.send(group, "ada", "secret")
+        await ben.assert_nothing_pushed(world.hub.tail)
+
+    async def test_who_comes_back_is_not_live_before_the_tail_is_where_his_memberships_are(
+        self, world: World, sockets: Sockets
+    ) -> None:
+        """They are read again in the middle of the stream, and already name what happens further on."""
+        group, other = await world.create("ada", "ben"), await world.create("ada")
+        ben = await sockets.live("ben")
+        with world.unheard() as held:
+            await world.remove(group, "ada", "ben")
+            await world.add(group, "ada", "ben")
+            await world.send(other, "ada", "before his time")
+            await world.add(other, "ada", "ben")
+        (user,) = world.hub._users._users.values()
+        for committed in held:
+            world.hub.apply(committed)
+            await until(lambda: user.loaded)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await ben.assert_event("participant.removed", userId="ben")
+        await ben.assert_event("participant.added", userId="ben")
+        await ben.assert_event("participant.added", userId="ben")
         await ben.assert_nothing_pushed(world.hub.tail)
 
 
