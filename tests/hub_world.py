@@ -126,6 +126,7 @@ class World:
         self.resume_store = SQLiteResumeStore(database, clock)
         self.actors: dict[str, Actor] = {}
         """What tokens prove, where it is more than the user that they are named after."""
+        self.forbidden_origin = "https://evil.example"
         self.writer = Writer(store, self.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
         self.ports = Ports(store=store, log=self.writer, markers=self.markers, bus=self, clock=clock)
@@ -152,7 +153,7 @@ class World:
 
     async def authenticate(self, credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
         """Take any word for the token of the user of that name, but for ``bad`` ones."""
-        if origin == "https://evil.example":
+        if origin is not None and origin == self.forbidden_origin:
             raise ForbiddenError("Not from there.", code="origin_not_allowed")
         token = credentials.token
         if not token or token.startswith("bad"):
