@@ -8,6 +8,7 @@ from typing import assert_never
 
 import msgspec
 from msgspec import UNSET, Raw
+from msgspec.structs import asdict
 
 from sanctum_messaging.domain.errors import CursorLostError, PreconditionError, SanctumError, UnavailableError
 from sanctum_messaging.domain.events import (
@@ -104,17 +105,8 @@ def present_conversation(conversation: Conversation) -> ConversationResource:
 
 def present_conversation_view(view: ConversationView) -> ConversationItem:
     """Present a line of a user's list of conversations."""
-    conversation = view.conversation
     return ConversationItem(
-        id=conversation.id,
-        kind=conversation.kind.value,
-        title=conversation.title,
-        metadata=Raw(conversation.metadata.encode()),
-        history_visibility=conversation.visibility.value,
-        created_by=conversation.created_by,
-        created_at=present_time(conversation.created_at),
-        version=conversation.version,
-        last_seq=conversation.last_seq,
+        **asdict(present_conversation(view.conversation)),
         role=view.participant.role.value,
         read_seq=view.read_seq,
         unread_count=view.unread_count,
