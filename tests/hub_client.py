@@ -107,7 +107,7 @@ class Client:
     async def settle(self, upto: Cursor) -> list[Frame]:
         """Wait until all events of the stream up to a cursor have come; return all events so far."""
         while True:
-            await self.push("ping")
+            await self.push_raw('{"op":"ping"}')
             pong = await self.assert_pushed("pong")
             if pong["cursor"] == str(upto):
                 return self.events

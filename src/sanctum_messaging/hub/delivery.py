@@ -44,7 +44,7 @@ class Delivery:
         self._replies: deque[bytes | type[ServerPing | ServerPong]] = deque()
         """What is sent before any event; heartbeats get their cursor when they are sent."""
         self._epoch = 0
-        """How often the stream was started over; pages that were read before are void."""
+        """How often the stream was started over, or ended; pages that were read before are void."""
         self._work = asyncio.Event()
         self._ending = False
         self._waiting_since: float | None = None
@@ -68,6 +68,7 @@ class Delivery:
     def end(self) -> None:
         """Have ``run`` return once the replies are sent; events that are pending come again after a resume."""
         self._ending = True
+        self._epoch += 1
         self._work.set()
 
     def reply(self, frame: ServerFrame) -> None:

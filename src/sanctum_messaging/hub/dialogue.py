@@ -135,6 +135,7 @@ class Dialogue:
                 self._acknowledge(frame)
             case Ping():
                 self._delivery.pong()
+                self._confirm(frame.id, _NOTHING)
             case Pong():
                 pass
             case Hello():

@@ -12,6 +12,8 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from sanctum_messaging.domain.events import SignalKind
 from sanctum_messaging.hub.callables import Callables
 from sanctum_messaging.hub.catch_up import Source
@@ -27,6 +29,7 @@ from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.hub.users import Users
 from sanctum_messaging.presenters import present_signal
 from sanctum_messaging.protocol.codec import encode_frame
+from sanctum_messaging.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.transport import Transport
     from sanctum_messaging.ports.log import EventLog
     from sanctum_messaging.ports.streams import EncodedPage
+
+_logger = structlog.get_logger(__name__)
 
 
 class WebSocketHub:
@@ -96,8 +101,10 @@ class WebSocketHub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.drain()
-        await self._lifespan.__aexit__(kind, error, trace)
+        try:
+            await self.drain()
+        finally:
+            await self._lifespan.__aexit__(kind, error, trace)
 
     @property
     def tail(self) -> Cursor:
@@ -105,11 +112,15 @@ class WebSocketHub:
         return self._ring.tail
 
     def apply(self, committed: Committed) -> None:
-        """Take what a commit appended, after it; synchronous, and cheap per recipient.
+        """Take what a commit appended, after it; synchronous, and cheap per recipient. Never raises.
 
         Commits may come late, twice or not at all: order and completeness are the log's.
         """
-        self._tail.apply(committed)
+        try:
+            self._tail.apply(committed)
+        except Exception:
+            _logger.exception("apply_failed")
+            self._begin_anew()
 
     def apply_signal(self, signal: Signal) -> None:
         """Tell those who are live of something that is not durable; of a moving read marker once a second."""
@@ -149,7 +160,10 @@ class WebSocketHub:
     async def _run_ticks(self) -> None:
         while True:
             await asyncio.sleep(self.settings.tick_seconds)
-            self.tick()
+            try:
+                self.tick()
+            except Exception:
+                _logger.exception("tick_failed")
 
     def _tell(self, signal: Signal) -> None:
         frame = encode_frame(present_signal(signal))
@@ -166,6 +180,12 @@ class WebSocketHub:
         self._users.let_out(event)
         self._polls.wake(event.tenant)
         self.counters.applied += 1
+
+    def _begin_anew(self) -> None:
+        """Nobody knows what was delivered: all come back with their cursors, and are read anew."""
+        self._users.forget_all()
+        for connection in tuple(self._parts.registry.connections):
+            connection.close(CloseCode.INTERNAL)
 
     def _reset(self, head: Cursor) -> None:
         """The log is another one now: nobody's picture can be mended from it."""

@@ -134,14 +134,13 @@ class LogTail:
         )
 
     async def _fill(self) -> None:
-        """Read what is missing. The event at the tail is read along, to see that it is still the same log."""
+        """See that it is still the same log, and read what is missing."""
         while True:
             self._doubtful = False
-            tail = self._ring.tail
-            events = await self._log.read_log(after=Position(max(tail.position - 1, 0)), limit=_READ_EVENTS)
-            if not _continues(events, tail):
+            if await self._log.check_cursor(self._ring.tail) != "ok":
                 await self._take_up_another()
                 return
+            events = await self._log.read_log(after=self._ring.tail.position, limit=_READ_EVENTS)
             for event in events:
                 if event.position > self._ring.tail.position:
                     self._on_event(event)
@@ -169,10 +168,3 @@ class LogTail:
         for moved in self._waiting:
             if not moved.done():
                 moved.set_result(None)
-
-
-def _continues(events: Sequence[Event], tail: Cursor) -> bool:
-    """Tell whether what was read from just before the tail begins with the event that is there for us."""
-    if tail.position == 0:
-        return not events or events[0].position == 1
-    return bool(events) and events[0].cursor == tail

@@ -57,8 +57,9 @@ class Users:
 
     def expire(self, now: float) -> None:
         """Forget those who have lingered long enough; the longest idle come first."""
-        for user, since in tuple(self._idle.items()):
-            if now - since < self._linger:
+        while self._idle:
+            user = next(iter(self._idle))
+            if now - self._idle[user] < self._linger:
                 return
             self._unload(user)
             del self._idle[user], self._users[user.tenant, user.name]
@@ -74,13 +75,13 @@ class Users:
         return await self._log.read_head()
 
     def audience(self, event: Event) -> Collection[User]:
-        """List who is to be told of an event."""
+        """List who is to be told of an event; to be used before anyone is let in or out."""
         members = self._members.get(event.conversation_id, ())
         match event.body:
             case ParticipantChange(private=True) | MessageChange(joined_only=True):
                 return [user for user in members if user.sees(event)]
             case _:
-                return tuple(members)
+                return members
 
     def let_in(self, event: Event) -> None:
         """Before an event is delivered: whom it adds is told of it."""

@@ -80,7 +80,8 @@ class ServerSession:
 
     def go_live(self) -> None:
         """The client has been sent, or has pending, all that there is."""
-        self.phase = Phase.LIVE
+        if self.phase is Phase.CATCHING_UP:
+            self.phase = Phase.LIVE
 
     def note_announced(self) -> None:
         """The ``live`` frame was handed over."""
@@ -120,7 +121,7 @@ class ServerSession:
         check that comes late, because the whole process stood still, starts the count anew.
         """
         if self.phase is Phase.OPENING:
-            return CloseCode.HELLO_TIMEOUT if now >= self._hello_until else None
+            return CloseCode.HELLO_TIMEOUT if listening and now >= self._hello_until else None
         if not listening or now - self._checked >= self._heartbeat:
             self._heard = now
         self._checked = now

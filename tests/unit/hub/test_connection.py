@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class TestTimeouts:
     async def test_without_a_hello_it_is_closed_with_4008(self, world: World, sockets: Sockets) -> None:
         silent = sockets.open()
-        await asyncio.sleep(0)
+        await until(lambda: any(each._dialogue.listening for each in world.hub._parts.registry.connections))
         world.pass_time(9.9)
         world.pass_time(0.1)
         await silent.assert_closed(4008)

@@ -198,6 +198,9 @@ class TestOtherFrames:
     async def test_ping_is_answered_and_pong_is_not(self, world: World, sockets: Sockets) -> None:
         ben = await sockets.live("ben")
         await ben.push("pong")
+        ping = await ben.push("ping")
+        await ben.assert_pushed("pong")
+        await ben.assert_replied(ping)
         await ben.settle(world.hub.tail)
         assert [frame["id"] for frame in ben.unasked("ok")] == ["f1"]
 

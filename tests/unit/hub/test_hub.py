@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from sanctum_messaging.domain.events import Committed, Signal, SignalKind
 from sanctum_messaging.domain.model import HistoryVisibility, Seq, TenantId, UserId
 from tests.acting import actor
+from tests.hub_client import until
 
 if TYPE_CHECKING:
+    from sanctum_messaging.domain.events import Event
+    from sanctum_messaging.hub.user import User
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Sockets
 
@@ -177,6 +181,42 @@ class TestSignals:
         await ada.assert_pushed("signal", type="read", seq=1)
         await ben.settle(world.hub.tail)
         assert len(ben.unasked("signal")) == (0 if to_self_only else 1)
+
+
+class TestAFaultOfOurs:
+    async def test_in_applying_costs_connections_but_no_events(
+        self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+
+        def break_down(event: Event) -> list[User]:
+            monkeypatch.undo()
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(world.hub._users, "audience", break_down)
+        with capture_logs() as logs:
+            await world.send(group, "ada", "one")
+        assert [line["event"] for line in logs] == ["apply_failed"]
+        await ben.assert_closed(4001)
+        await world.send(group, "ada", "two")
+        again = await sockets.connect("ben", cursor=ben.welcome["cursor"])
+        await again.assert_event("message.created", body="one")
+        await again.assert_event("message.created", body="two")
+        await world.send(group, "ada", "three")
+        await again.assert_event("message.created", body="three")
+
+    @pytest.mark.parametrize("world", [{"tick_seconds": 0.001}], indirect=True)
+    async def test_in_a_tick_does_not_end_the_ticking(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        ticks: list[float] = []
+
+        def break_down(now: float) -> None:
+            ticks.append(now)
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(world.hub._users, "expire", break_down)
+        with capture_logs():
+            await until(lambda: len(ticks) > 2)
 
 
 class TestApply:

@@ -70,6 +70,7 @@ class TestDecoding:
             '{"op":null}',
             '{"Op":"bye"}',
             '{"op":"bye"} {"op":"bye"}',
+            '{"op":"ping","op":"pong"}',
             '\ufeff{"op":"bye"}',
             '{"op":"read","conversationId":"c","seq":NaN}',
             "[" * 60_000,

@@ -88,6 +88,7 @@ class TestPhases:
     def test_nothing_leads_out_of_closing(self, welcomed: ServerSession) -> None:
         welcomed.close()
         welcomed.fall_behind()
+        welcomed.go_live()
         assert welcomed.phase is Phase.CLOSING
 
     def test_starting_over_goes_back_to_catching_up(self, welcomed: ServerSession) -> None:
@@ -114,6 +115,9 @@ class TestTime:
         assert session.find_due(109.9, listening=True) is None
         session.heard(109.9)
         assert session.find_due(110.0, listening=True) is CloseCode.HELLO_TIMEOUT
+
+    def test_a_hello_that_is_being_looked_into_is_in_time(self, session: ServerSession) -> None:
+        assert session.find_due(120.0, listening=False) is None
 
     def test_asks_for_a_ping_every_interval(self, welcomed: ServerSession) -> None:
         due = []
