@@ -345,6 +345,24 @@ class TestDrain:
             again = await others.connect("ben", resumeToken=ben.welcome["resumeToken"])
             assert again.welcome["cursor"] == event["cursor"]
 
+    async def test_leaves_the_rest_of_a_page_for_the_next_connection(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 40)
+        hold = world.log.hold("read_stream")
+        ben = await sockets.connect("ben", cursor="0-00000000")
+        await hold.entered.wait()
+        ben.transport.stall()
+        hold.released.set()
+        await ben.transport.stalled.wait()
+        draining = asyncio.create_task(world.hub.drain())
+        await until(lambda: world.hub.counters.closes[4000] == 1)
+        await asyncio.sleep(0)
+        ben.transport.flow()
+        await draining
+        await ben.assert_pushed("drain")
+        await ben.assert_closed(4000)
+        assert len(ben.events) == 1
+
     @pytest.mark.parametrize("world", [{"close_seconds": 0.01}], indirect=True)
     async def test_waits_for_nobody_who_does_not_read(self, world: World, sockets: Sockets) -> None:
         ben = await sockets.live("ben")
