@@ -95,15 +95,15 @@ async def _serve(config: Config, listener: socket.socket) -> None:
             )
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_stop_on_signal(service, server))
+            tasks.create_task(_stop_on_signal(service, server, _hear_signals(server)))
             gc.freeze()  # What is there now stays to the end and need not be looked at again.
             _announce(config, listener)
             await server.serve(sockets=[listener])
     _log.info("stopped")
 
 
-async def _stop_on_signal(service: Service, server: uvicorn.Server) -> None:
-    """Wait for SIGINT or SIGTERM, then: not ready, drain the sockets, stop the server. A second signal hurries."""
+def _hear_signals(server: uvicorn.Server) -> asyncio.Event:
+    """Take SIGINT and SIGTERM from here on, before anybody is told that there is something to stop."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
 
@@ -113,6 +113,11 @@ async def _stop_on_signal(service: Service, server: uvicorn.Server) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, tell)
+    return told
+
+
+async def _stop_on_signal(service: Service, server: uvicorn.Server, told: asyncio.Event) -> None:
+    """Wait for a signal, then: not ready, drain the sockets, stop the server. A second signal hurries."""
     await told.wait()
     _log.info("stopping")
     await service.drain()
