@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -121,3 +122,9 @@ def refused(response: httpx2.Response, status: int, code: str, *faults: str) -> 
     assert problem["status"] == status
     assert problem["requestId"] == response.headers["x-request-id"]
     return problem
+
+
+def message(group: str, **fields: object) -> bytes:
+    """Write the body of a send; a field that is ``...`` is left out."""
+    body = {"conversationId": group, "clientMessageId": "c1", "body": "Hello", **fields}
+    return json.dumps({name: value for name, value in body.items() if value is not ...}).encode()
