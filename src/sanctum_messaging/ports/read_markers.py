@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ReadMarkers(Protocol):
-    """Where actions move markers; ``workers.read_markers`` coalesces them."""
+    """Where actions move markers; ``workers.coalescing`` coalesces them."""
 
     async def move(self, move: MoveMarker) -> ReadMarker:
         """Move a marker up and return where it stands after the commit.
