@@ -74,10 +74,11 @@ chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
 docs: $(INSTALLED) ## Write the pages that are tables of the code again
 	$(BIN)/python docs/generate.py
 
+# What runs the service, in an image for example, may be told to use either database and bus, so it has the drivers of all.
 .PHONY: lock
 lock: $(INSTALLED) ## Write the locked requirements again after a change of dependencies
 	$(LOCK) --extra dev --output-file requirements.txt
-	$(LOCK) --constraints requirements.txt --output-file requirements-runtime.txt
+	$(LOCK) --extra postgres --extra redis --constraints requirements.txt --output-file requirements-runtime.txt
 	@if grep -n '://' requirements.txt requirements-runtime.txt; then echo 'make: an address got into a lock file' >&2; exit 1; fi
 
 .PHONY: clean
