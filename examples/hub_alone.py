@@ -80,9 +80,9 @@ class ListLog:
         """Everybody is in the room."""
         return Memberships(self.head, {ROOM: (Interval(Seq(1)),)})
 
-    async def read_log(self, *, after: Position, limit: int) -> Sequence[Event]:
-        """Read on from a position."""
-        return self.events[after : after + limit]
+    async def follow(self, after: Cursor, *, limit: int) -> Sequence[Event]:
+        """Read on from a cursor; nothing else takes this log's place."""
+        return self.events[after.position : after.position + limit]
 
     async def read_newest(self, limit: int) -> Sequence[Event]:
         """Read the newest events."""

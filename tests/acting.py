@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.memory.bus import LocalBus
 from sanctum_messaging.domain.model import (
+    ORIGIN,
     SERVICE_SCOPE,
     Actor,
     DeviceId,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sanctum_messaging.domain.events import Committed, Event, Signal
+    from sanctum_messaging.domain.model import Position
     from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.resume_store import Takeover
     from sanctum_messaging.ports.store import Store
 
 
@@ -35,6 +38,21 @@ class Heard:
 
     commits: list[Committed] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
+    takeovers: list[Takeover] = field(default_factory=list)
+    tail = ORIGIN
+
+    def apply(self, committed: Committed) -> None:
+        self.commits.append(committed)
+
+    def apply_signal(self, signal: Signal, after: Position) -> None:
+        assert after == self.tail.position
+        self.signals.append(signal)
+
+    def apply_takeover(self, takeover: Takeover) -> None:
+        self.takeovers.append(takeover)
+
+    def sweep(self) -> None:
+        """There is nothing to look at."""
 
     @property
     def events(self) -> list[Event]:
@@ -47,7 +65,7 @@ async def running_ports(store: Store, clock: Clock, heard: Heard | None = None) 
     """Run the writers over a store; what they publish is heard."""
     heard = Heard() if heard is None else heard
     bus = LocalBus()
-    bus.attach(heard.commits.append, heard.signals.append)
+    bus.attach(heard)
     writer = Writer(store, bus.publish, clock)
     markers = ReadMarkerWriter(store, clock)
     async with asyncio.TaskGroup() as tasks:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Cursor, Position, TenantId
     from sanctum_messaging.hub.callables import Credentials, OnFrame, PersistResumeState
     from sanctum_messaging.ports.log import CursorState, StreamPage
-    from sanctum_messaging.ports.resume_store import ResumeState
+    from sanctum_messaging.ports.resume_store import ResumeState, Takeover
     from sanctum_messaging.ports.store import Store
     from sanctum_messaging.protocol.frames import Read, Send, Typing
     from sanctum_messaging.protocol.results import FrameResult
@@ -100,8 +100,8 @@ class WatchedLog:
         reading = self._store.read_tenant_stream(tenant, after=after, upto=upto, limit=limit)
         return await self._watch("read_tenant_stream", reading)
 
-    async def read_log(self, *, after: Position, limit: int) -> Sequence[Event]:
-        return await self._watch("read_log", self._store.read_log(after=after, limit=limit))
+    async def follow(self, after: Cursor, *, limit: int) -> Sequence[Event] | None:
+        return await self._watch("follow", self._store.follow(after, limit=limit))
 
     async def read_newest(self, limit: int) -> Sequence[Event]:
         return await self._watch("read_newest", self._store.read_newest(limit))
@@ -182,6 +182,10 @@ class World:
     def signal(self, signal: Signal) -> None:
         """Hear of a signal."""
         self.hub.apply_signal(signal)
+
+    def announce(self, takeover: Takeover) -> None:
+        """Hear of a takeover."""
+        self.hub.apply_takeover(takeover)
 
     @contextmanager
     def unheard(self) -> Generator[list[Committed]]:

@@ -110,7 +110,7 @@ async def _running(
         on_frame=create_on_frame(ports),
         settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
     )
-    bus.attach(hub.apply, hub.apply_signal)
+    bus.attach(hub)
     gate = Gate(WriteProbe(store, clock))
     asgi = create_api(
         Services(

@@ -9,8 +9,9 @@ import apsw
 import click
 import structlog
 
+from sanctum_messaging.adapters.sql.migrations import MigrationError
+from sanctum_messaging.adapters.sqlite import migrate as sqlite_migrate
 from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
-from sanctum_messaging.adapters.sqlite.migrate import MigrationError, apply_migrations, find_pending, load_migrations
 from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def open_database(config: Config) -> Generator[Database]:
     database = Database(config.database_path)
     try:
         database.open()
-        for name in apply_migrations(database.writer):
+        for name in sqlite_migrate.apply_migrations(database.writer):
             _log.info("migrated", migration=name)
     except (DatabaseLockedError, MigrationError) as error:
         database.close()
@@ -70,14 +71,14 @@ def migrate(config: Config, *, check: bool) -> int:
 def _find_pending(config: Config) -> list[str]:
     """List what is pending without taking the lock, so that it can be asked beside a running service."""
     if not config.database_path.exists():
-        return [migration.name for migration in load_migrations()]
+        return [migration.name for migration in sqlite_migrate.migrations()]
     try:
         connection = apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)
     except apsw.Error as error:
         raise ConfigError(Fault("DATABASE_URL", f"can't open {config.database_path}: {_reason(error)}")) from error
     try:
         connection.execute("PRAGMA query_only = 1")
-        return [migration.name for migration in find_pending(connection, load_migrations())]
+        return [migration.name for migration in sqlite_migrate.find_unapplied(connection, sqlite_migrate.migrations())]
     except MigrationError as error:
         raise ConfigError(Fault("DATABASE_URL", str(error))) from error
     finally:

@@ -43,6 +43,18 @@ class EventKind(StrEnum):
     MESSAGE_DELETED = "message.deleted"
 
 
+OF_MEMBERSHIPS = frozenset(
+    {
+        EventKind.CONVERSATION_CREATED,
+        EventKind.CONVERSATION_DELETED,
+        EventKind.PARTICIPANT_ADDED,
+        EventKind.PARTICIPANT_UPDATED,
+        EventKind.PARTICIPANT_REMOVED,
+    }
+)
+"""What may make another set of participants of the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationChange:
     """A conversation's new state; ``participants`` are those it was created with.

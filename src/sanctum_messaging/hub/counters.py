@@ -17,5 +17,9 @@ class HubCounters:
     catch_up_database: int = 0
     fell_behind: int = 0
     resyncs: int = 0
+    sweeps: int = 0
+    """Looks at the database: for a hole, or because it was time."""
+    resets: int = 0
+    """How often the log turned out to be another one."""
     closes: Counter[int] = field(default_factory=Counter)
     """By close code; 1006 stands for clients that went away by themselves."""

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from sanctum_messaging.domain.events import SignalKind
+from sanctum_messaging.domain.events import OF_MEMBERSHIPS, SignalKind
+from sanctum_messaging.domain.model import ORIGIN
 from sanctum_messaging.hub.callables import Callables
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
+from sanctum_messaging.hub.early_signals import EarlySignals
 from sanctum_messaging.hub.flush import Flush
 from sanctum_messaging.hub.latest_reads import LatestReads
 from sanctum_messaging.hub.log_tail import LogTail
@@ -32,10 +34,11 @@ from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from sanctum_messaging.domain.events import Committed, Event, Signal
-    from sanctum_messaging.domain.model import Actor, Cursor
+    from sanctum_messaging.domain.model import Actor, ConversationId, Cursor, Position
     from sanctum_messaging.hub.callables import (
         Authenticate,
         DropResumeState,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.transport import Transport
     from sanctum_messaging.ports.log import EventLog
+    from sanctum_messaging.ports.resume_store import Takeover
     from sanctum_messaging.ports.streams import EncodedPage
 
 _logger = structlog.get_logger(__name__)
@@ -55,7 +59,10 @@ class WebSocketHub:
     """Live delivery with lossless resume, usable without the rest of the service (``examples/hub_alone.py``).
 
     Entering it fills the ring from the log, so that it is ready on return; leaving it drains. It lives on one event
-    loop, and ``apply``, ``apply_signal`` and ``tick`` are called there and nowhere else.
+    loop, and all that is synchronous is called there and nowhere else. It is the ``ports.bus.Listener`` of a bus.
+
+    Where others append to the same log, ``sweep_seconds`` says how long the database may go without being looked at.
+    ``invalidate`` is told of each conversation whose set of participants changed; none: nothing that is known holds.
     """
 
     def __init__(
@@ -68,12 +75,23 @@ class WebSocketHub:
         log: EventLog,
         on_frame: OnFrame,
         settings: HubSettings | None = None,
+        sweep_seconds: Callable[[], float | None] = lambda: None,
+        invalidate: Callable[[ConversationId | None], None] = lambda _: None,
     ) -> None:
         self.settings = settings or HubSettings()
         self.counters = HubCounters()
         self.callables = Callables(authenticate, load_resume_state, persist_resume_state, drop_resume_state, on_frame)
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
-        self._tail = LogTail(log, self._ring, self.settings, on_event=self._apply_event, on_reset=self._reset)
+        self._tail = LogTail(
+            log,
+            self._ring,
+            self.settings,
+            self.counters,
+            on_event=self._apply_event,
+            on_reset=self._reset,
+            sweep_seconds=sweep_seconds,
+        )
+        self._invalidate = invalidate
         self._users = Users(log, linger_seconds=self.settings.linger_seconds)
         source = Source(
             log=log,
@@ -88,6 +106,7 @@ class WebSocketHub:
         self._parts = Parts(self.callables, source)
         self._polls = Polls(source)
         self._reads = LatestReads()
+        self._early = EarlySignals()
         self._draining = False
         self._lifespan = AsyncExitStack()
 
@@ -122,10 +141,23 @@ class WebSocketHub:
             _logger.exception("apply_failed")
             self._begin_anew()
 
-    def apply_signal(self, signal: Signal) -> None:
-        """Tell those who are live of something that is not durable; of a moving read marker once a second."""
-        if signal.kind is not SignalKind.READ or self._reads.admit(signal, self.settings.monotonic()):
+    def apply_signal(self, signal: Signal, after: Position = ORIGIN.position) -> None:
+        """Tell those who are live of something that is not durable; of a moving read marker once a second.
+
+        It is told once everything up to ``after`` was applied, or not at all if that takes more than a second.
+        """
+        if after > self._ring.tail.position:
+            self._early.keep(signal, after, self.settings.monotonic())
+        elif signal.kind is not SignalKind.READ or self._reads.admit(signal, self.settings.monotonic()):
             self._tell(signal)
+
+    def apply_takeover(self, takeover: Takeover) -> None:
+        """Close the socket that holds an older generation of a session which was resumed elsewhere."""
+        self._parts.registry.supersede(takeover)
+
+    def sweep(self) -> None:
+        """Look at the log soon: something may have been missed."""
+        self._tail.sweep()
 
     async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
         """Read a stream by polling; see ``ports.streams.Streams``, which the hub implements."""
@@ -154,6 +186,7 @@ class WebSocketHub:
         for connection in tuple(self._parts.registry.connections):
             connection.tick(now)
         self._users.expire(now)
+        self._release_signals(now)
         for signal in self._reads.release(now):
             self._tell(signal)
 
@@ -164,6 +197,10 @@ class WebSocketHub:
                 self.tick()
             except Exception:
                 _logger.exception("tick_failed")
+
+    def _release_signals(self, now: float) -> None:
+        for signal in self._early.release(self._ring.tail.position, now):
+            self.apply_signal(signal)
 
     def _tell(self, signal: Signal) -> None:
         frame = encode_frame(present_signal(signal))
@@ -179,6 +216,10 @@ class WebSocketHub:
             user.deliver(event.cursor, frame)
         self._users.let_out(event)
         self._polls.wake(event.tenant)
+        if event.kind in OF_MEMBERSHIPS:
+            self._invalidate(event.conversation_id)
+        if self._early:
+            self._release_signals(self.settings.monotonic())
         self.counters.applied += 1
 
     def _begin_anew(self) -> None:
@@ -191,5 +232,7 @@ class WebSocketHub:
         """The log is another one now: nobody's picture can be mended from it."""
         self._ring.reset(head)
         self._users.forget_all()
+        self._invalidate(None)
+        self.counters.resets += 1
         for connection in self._parts.registry.connections:
             connection.delivery.start_over("diverged", head)

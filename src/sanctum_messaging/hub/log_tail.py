@@ -1,4 +1,8 @@
-"""How the hub follows the log: what commits bring, in order of position, and what has to be read to fill a hole."""
+"""How the hub follows the log: what commits bring, in order of position, and what the sweep of the database finds.
+
+Commits are hints: the own ones by a plain call, those of other instances over the bus, if it brings them. What is
+missing is read, and now and then the database is looked at though nothing seems to be missing (the sweep).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
+from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.model import Cursor, Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sanctum_messaging.domain.events import Committed, Event
+    from sanctum_messaging.hub.counters import HubCounters
     from sanctum_messaging.hub.ring import Ring
     from sanctum_messaging.hub.settings import HubSettings
     from sanctum_messaging.ports.log import CursorState, EventLog
@@ -27,7 +33,8 @@ class LogTail:
     """Keeps the ring's tail at the log's end.
 
     ``on_event`` is called for every event, in order of position, each once; ``on_reset`` when the log turned out not to
-    be the one that was followed. Both are synchronous.
+    be the one that was followed. Both are synchronous. ``sweep_seconds`` is asked how long the database may go without
+    being looked at; none: as long as nothing seems to be missing.
     """
 
     def __init__(
@@ -35,13 +42,19 @@ class LogTail:
         log: EventLog,
         ring: Ring,
         settings: HubSettings,
+        counters: HubCounters,
         *,
         on_event: Callable[[Event], None],
         on_reset: Callable[[Cursor], None],
+        sweep_seconds: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._log = log
+        self._sweep_seconds = sweep_seconds
+        self._looked_at = settings.monotonic()
+        self._is_unreadable = False
         self._ring = ring
         self._settings = settings
+        self._counters = counters
         self._on_event = on_event
         self._on_reset = on_reset
         self._behind = asyncio.Event()
@@ -76,18 +89,41 @@ class LogTail:
         self._wake()
 
     async def run(self) -> None:
-        """Fill holes until cancelled. A database that can't be read is asked again, and all wait for it."""
+        """Fill holes and sweep until cancelled. A database that can't be read is asked again, and all wait for it."""
         while True:
-            await self._behind.wait()
-            await asyncio.sleep(self._settings.hole_seconds)
+            await self._wait()
             self._behind.clear()
             try:
                 if self._doubtful or self._ring.tail.position < self._wanted:
                     await self._fill()
-            except Exception:
-                _logger.exception("log_unreadable")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again
+                self._complain(error)
                 await asyncio.sleep(self._settings.retry_seconds)
                 self._behind.set()
+
+    def sweep(self) -> None:
+        """Look at the database soon, whether or not anything seems to be missing."""
+        self._doubtful = True
+        self._behind.set()
+
+    async def _wait(self) -> None:
+        """Wait for a hole, and leave its writer a moment to fill it; or until it is time for a sweep."""
+        period = self._sweep_seconds()
+        left = None if period is None else max(0.0, self._looked_at + period - self._settings.monotonic())
+        try:
+            async with asyncio.timeout(left):
+                await self._behind.wait()
+                await asyncio.sleep(self._settings.hole_seconds)
+        except TimeoutError:
+            self._doubtful = True
+
+    def _complain(self, error: Exception) -> None:
+        """Log an outage of the database once, and anything else each time."""
+        if not isinstance(error, UnavailableError):
+            _logger.error("log_unreadable", exc_info=error)
+        elif not self._is_unreadable:
+            _logger.warning("log_unreadable", code=error.code)
+        self._is_unreadable = True
 
     async def reach(self, position: Position) -> None:
         """Wait until the tail has reached a position that is in the log, or until another log was taken up."""
@@ -134,13 +170,15 @@ class LogTail:
         )
 
     async def _fill(self) -> None:
-        """See that it is still the same log, and read what is missing."""
+        """Read what is missing, if it is still the same log."""
         while True:
             self._doubtful = False
-            if await self._log.check_cursor(self._ring.tail) != "ok":
+            self._counters.sweeps += 1
+            events = await self._log.follow(self._ring.tail, limit=_READ_EVENTS)
+            self._looked_at, self._is_unreadable = self._settings.monotonic(), False
+            if events is None:
                 await self._take_up_another()
                 return
-            events = await self._log.read_log(after=self._ring.tail.position, limit=_READ_EVENTS)
             for event in events:
                 if event.position > self._ring.tail.position:
                     self._on_event(event)

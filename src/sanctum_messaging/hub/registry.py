@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.connection import Connection
     from sanctum_messaging.hub.dialogue import Owner
     from sanctum_messaging.hub.resume import Resume
+    from sanctum_messaging.ports.resume_store import Takeover
 
 
 class Registry:
@@ -46,6 +47,12 @@ class Registry:
             other.close(CloseCode.REPLACED)
         self._holders[resume.id] = (resume, owner)
         return True
+
+    def supersede(self, takeover: Takeover) -> None:
+        """Close who holds an older generation of a session that another instance has resumed."""
+        held = self._holders.get(takeover.session)
+        if held is not None and held[0].generation < takeover.generation:
+            held[1].close(CloseCode.REPLACED)
 
     def give_up(self, resume: Resume) -> None:
         """Let go of a session, if it has not passed on to another connection."""

@@ -194,8 +194,11 @@ class EventLog(Protocol):
         """Read all events of a tenant in the window (after, upto], at most ``limit``."""
         ...
 
-    async def read_log(self, *, after: Position, limit: int) -> Sequence[Event]:
-        """Read the whole log from a position on, ascending."""
+    async def follow(self, after: Cursor, *, limit: int) -> Sequence[Event] | None:
+        """Read the whole log behind a cursor, ascending; none if the cursor is not in the log.
+
+        One snapshot, so that a database which took another's place in between can't continue a log that it has lost.
+        """
         ...
 
     async def read_newest(self, limit: int) -> Sequence[Event]:

@@ -23,6 +23,15 @@ class ResumeState:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """A session was resumed: whoever holds an older generation of it, on any instance, is replaced."""
+
+    session: str
+    """The part of the resume token that all generations have in common."""
+    generation: int
+
+
 class ResumeStore(Protocol):
     """Resume tokens are ``<id>.<generation>.<secret>``; only a hash of the secret is stored.
 

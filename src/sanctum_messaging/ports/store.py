@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sanctum_messaging.domain.errors import SanctumError
-    from sanctum_messaging.domain.events import Committed
+    from sanctum_messaging.domain.events import Committed, Event
     from sanctum_messaging.domain.model import (
         Conversation,
         ConversationId,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UserId,
     )
     from sanctum_messaging.ports.log import Answer, Appended, AppendedMessage, Change, Idempotency, Stale
+    from sanctum_messaging.ports.participant_cache import ParticipantSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,14 @@ class Store(EventLog, Protocol):
         """List those present, by user id, beyond ``after``; none for an outsider."""
         ...
 
+    async def read_participants(self, conversation_id: ConversationId) -> ParticipantSet:
+        """Read all who are present, by user id, with the version of that set; for the cache, which asks for no rank.
+
+        One statement: the participants are exactly those of the version. Of a conversation that does not exist or was
+        deleted the set is empty.
+        """
+        ...
+
     async def list_conversations(
         self, tenant: TenantId, user: UserId, *, before: Position | None, limit: int
     ) -> tuple[Sequence[ConversationView], Cursor]:
@@ -153,6 +162,10 @@ class Store(EventLog, Protocol):
 
     async def find_message(self, tenant: TenantId, user: UserId, message_id: MessageId) -> VisibleMessage | None:
         """Find a message that the user may read now."""
+        ...
+
+    async def read_log(self, *, after: Position, limit: int) -> Sequence[Event]:
+        """Read the whole log from a position on, ascending."""
         ...
 
     async def forget_expired(self, now: Millis) -> int:

@@ -254,4 +254,4 @@ class TestApply:
             await ben.assert_event("message.created", body=body)
         world.hub.apply(held[0])
         await ben.assert_nothing_pushed(world.hub.tail)
-        assert world.log.reads.count("read_log") == 1
+        assert world.log.reads.count("follow") == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
 
@@ -109,14 +110,14 @@ class TestADatabaseThatFails:
         monkeypatch.setattr(world.hub._tail, "_settings", replace(world.settings, retry_seconds=0))
         group = await world.create("ada", "ben")
         ben = await sockets.live("ben")
-        read_log, failures = world.log.read_log, [OSError("disk"), OSError("disk")]
+        follow, failures = world.log.follow, [OSError("disk"), UnavailableError("Not now.")]
 
-        async def fail_twice(**window: Position | int) -> object:
+        async def fail_twice(after: Cursor, *, limit: int) -> object:
             if failures:
                 raise failures.pop()
-            return await read_log(**window)  # type: ignore[arg-type]
+            return await follow(after, limit=limit)
 
-        monkeypatch.setattr(world.log, "read_log", fail_twice)
+        monkeypatch.setattr(world.log, "follow", fail_twice)
         with world.unheard() as held:
             await world.send(group, "ada", "one")
             await world.send(group, "ada", "two")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sanctum_messaging.domain.events import Committed, Signal
+    from sanctum_messaging.ports.bus import Listener
+    from sanctum_messaging.ports.resume_store import Takeover
 
 
 class LocalBus:
@@ -15,20 +15,23 @@ class LocalBus:
 
     def __init__(self) -> None:
         """Nobody listens yet."""
-        self._on_committed: list[Callable[[Committed], None]] = []
-        self._on_signal: list[Callable[[Signal], None]] = []
+        self._listeners: list[Listener] = []
 
-    def attach(self, on_committed: Callable[[Committed], None], on_signal: Callable[[Signal], None]) -> None:
-        """Have a hub hear of commits and signals; both callables are synchronous."""
-        self._on_committed.append(on_committed)
-        self._on_signal.append(on_signal)
+    def attach(self, listener: Listener) -> None:
+        """Have a hub hear of everything that is published from now on."""
+        self._listeners.append(listener)
 
     def publish(self, committed: Committed) -> None:
         """Tell of a commit."""
-        for listener in self._on_committed:
-            listener(committed)
+        for listener in self._listeners:
+            listener.apply(committed)
 
     def signal(self, signal: Signal) -> None:
         """Tell of a signal."""
-        for listener in self._on_signal:
-            listener(signal)
+        for listener in self._listeners:
+            listener.apply_signal(signal, listener.tail.position)
+
+    def announce(self, takeover: Takeover) -> None:
+        """Tell of a session that was taken over."""
+        for listener in self._listeners:
+            listener.apply_takeover(takeover)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sanctum_messaging.adapters.sql.rows import MESSAGE, message_of
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
-from sanctum_messaging.adapters.sqlite.rows import MESSAGE, message_of
 from sanctum_messaging.domain import rules
 from sanctum_messaging.domain.errors import ConflictError, InvalidError, NotFoundError, SanctumError
 from sanctum_messaging.domain.events import Committed, Event, EventKind, MessageChange

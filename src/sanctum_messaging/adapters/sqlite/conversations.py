@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
-from sanctum_messaging.adapters.sqlite.head import read_head
-from sanctum_messaging.adapters.sqlite.projection import direct_key
-from sanctum_messaging.adapters.sqlite.rows import (
+from sanctum_messaging.adapters.sql.rows import (
     CONVERSATION,
     CONVERSATION_WIDTH,
     MESSAGE,
@@ -17,6 +14,9 @@ from sanctum_messaging.adapters.sqlite.rows import (
     message_of,
     participant_of,
 )
+from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
+from sanctum_messaging.adapters.sqlite.head import read_head
+from sanctum_messaging.adapters.sqlite.projection import direct_key
 from sanctum_messaging.domain.model import Conversation, ConversationView, Cursor, Position, Seq, UnreadTotals
 
 if TYPE_CHECKING:

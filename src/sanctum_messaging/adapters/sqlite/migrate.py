@@ -1,14 +1,15 @@
-"""Numbered, checksummed, forward-only migrations."""
+"""Bringing a file to this version's schema. One process has it, so nobody runs on the old one meanwhile."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.migrations import Applied, Migration, find_pending, load_migrations
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
 _TABLE = """
@@ -17,59 +18,33 @@ CREATE TABLE IF NOT EXISTS migration (
 )
 """
 
-
-class MigrationError(Exception):
-    """The database was made by files other than these."""
+_APPLIED = "SELECT number, checksum FROM migration"
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered file."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """A digest of the text, so that an edited file is noticed."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
+def migrations() -> list[Migration]:
+    """Read this version's."""
+    return load_migrations(__package__)
 
 
-def load_migrations() -> list[Migration]:
-    """Read the files of this package, in order."""
-    folder = files(__package__).joinpath("migrations")
-    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
-    return [Migration(int(name[:4]), name, folder.joinpath(name).read_text("utf-8")) for name in names]
-
-
-def find_pending(connection: apsw.Connection, migrations: list[Migration]) -> list[Migration]:
+def find_unapplied(connection: apsw.Connection, known: Sequence[Migration]) -> list[Migration]:
     """Find what was not applied yet.
 
     Raises:
         MigrationError: an applied file has another text now, or the database is newer than this program.
     """
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").get is None:
-        return migrations
-    applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM migration"))
-    for migration in migrations:
-        if applied.get(migration.number, migration.checksum) != migration.checksum:
-            message = f"migration {migration.name} was edited after it had been applied"
-            raise MigrationError(message)
-    newer = set(applied) - {migration.number for migration in migrations}
-    if newer:
-        message = f"the database was made by a newer version (it knows migration {max(newer)})"
-        raise MigrationError(message)
-    return [migration for migration in migrations if migration.number not in applied]
+        return list(known)
+    applied = [Applied(number, checksum, number) for number, checksum in connection.execute(_APPLIED)]
+    return find_pending(known, applied)
 
 
 def apply_migrations(connection: apsw.Connection) -> list[str]:
     """Apply what is pending, each in a transaction of its own; return the names.
 
     Raises:
-        MigrationError: as ``find_pending``.
+        MigrationError: as ``find_unapplied``.
     """
-    pending = find_pending(connection, load_migrations())
+    pending = find_unapplied(connection, migrations())
     for migration in pending:
         with connection:
             connection.execute(_TABLE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, fetch_row
-from sanctum_messaging.adapters.sqlite.rows import (
+import msgspec
+
+from sanctum_messaging.adapters.sql.rows import (
     CONVERSATION,
     CONVERSATION_WIDTH,
     PARTICIPANT,
@@ -13,7 +14,9 @@ from sanctum_messaging.adapters.sqlite.rows import (
     conversation_of,
     participant_of,
 )
+from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, fetch_row
 from sanctum_messaging.domain.model import Participation
+from sanctum_messaging.ports.participant_cache import ParticipantSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +53,12 @@ SELECT json_group_array(json_array({PARTICIPANT})) FROM (
 ) AS p
 """
 
+_SET = f"""
+SELECT coalesce((SELECT members_version FROM conversation WHERE id = :id AND deleted_at IS NULL), 0),
+    (SELECT json_group_array(json_array({PARTICIPANT}))
+     FROM (SELECT * FROM participant WHERE conversation_id = :id AND left_at IS NULL ORDER BY user_id) AS p)
+"""
+
 
 def participation_of(row: Sequence[Any]) -> Participation:
     """Read the columns of ``PARTICIPATION``."""
@@ -77,6 +86,13 @@ def find_participants(
     """Find these users' rows, present or gone."""
     rows = fetch_json(connection, _FIND_ROWS, {"id": conversation_id, "users": encode(list(users))})
     return {each.user_id: each for each in map(participant_of, rows)}
+
+
+def read_participants(connection: apsw.Connection, conversation_id: ConversationId) -> ParticipantSet:
+    """Read all who are present, with the version of that set."""
+    row = fetch_row(connection, _SET, {"id": conversation_id})
+    version, rows = (0, "[]") if row is None else row
+    return ParticipantSet(version, tuple(participant_of(each) for each in msgspec.json.decode(rows)))
 
 
 def list_participants(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken
 from sanctum_messaging.adapters.sqlite.database import fetch_row
 from sanctum_messaging.domain.errors import InvalidCursorError
 from sanctum_messaging.domain.model import Cursor
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor, Millis
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.resume_store import DropReason
-
-GRACE_MS = 60_000
-"""How long the token before the present one is still good: a welcome may be lost with its socket."""
 
 _FIND = """
 SELECT tenant, user_id, device_id, session_id, cursor, generation, secret_hash, previous_hash, previous_until
@@ -55,7 +51,7 @@ class SQLiteResumeStore:
 
     async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
         """Take the session over; see the port."""
-        presented = _Token.parse(resume_token)
+        presented = ResumeToken.find(resume_token)
         if presented is None:
             return None
         now = self._clock.now()
@@ -75,39 +71,13 @@ class SQLiteResumeStore:
     async def drop(self, resume_token: str, reason: DropReason) -> None:
         """Forget the session; see the port."""
         del reason
-        token = _Token.parse(resume_token)
+        token = ResumeToken.find(resume_token)
         if token is not None:
             await self._database.write(lambda connection: connection.execute(_DROP, (token.id, token.generation)))
 
 
-class _Token:
-    """``<id>.<generation>.<secret>``."""
-
-    def __init__(self, token_id: str, generation: int, secret: str) -> None:
-        self.id = token_id
-        self.generation = generation
-        self.secret = secret
-
-    @classmethod
-    def parse(cls, text: str) -> _Token | None:
-        """Read a token; none for what is none."""
-        parts = text.split(".")
-        if len(parts) != 3 or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 18:  # noqa: PLR2004 - id, generation, secret; 18 digits fit into 64 bits
-            return None
-        return cls(parts[0], int(parts[1]), parts[2])
-
-    @property
-    def secret_hash(self) -> str:
-        """What is stored instead of the secret; it is random, so no salt is needed."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()
-
-    def __str__(self) -> str:
-        """Write the token."""
-        return f"{self.id}.{self.generation}.{self.secret}"
-
-
 def _take_over(
-    connection: apsw.Connection, presented: _Token, actor: Actor, now: Millis
+    connection: apsw.Connection, presented: ResumeToken, actor: Actor, now: Millis
 ) -> tuple[ResumeState, str] | None:
     row = fetch_row(connection, _FIND, (presented.id, now))
     if row is None or (row[0], row[1], row[2]) != (actor.tenant, actor.user, actor.device):
@@ -116,7 +86,7 @@ def _take_over(
     graced = row[7] is not None and now < row[8] and hmac.compare_digest(row[7], presented.secret_hash)
     if not current and not graced:
         return None
-    successor = _Token(presented.id, row[5] + 1, secrets.token_urlsafe(24))
+    successor = presented.successor(row[5] + 1)
     try:
         cursor = Cursor.parse(row[4])
     except InvalidCursorError as damaged:
@@ -138,10 +108,7 @@ def _take_over(
 
 
 def _persist(connection: apsw.Connection, resume_token: str, state: ResumeState, expires_at: int) -> bool:
-    token = _Token.parse(resume_token)
-    if token is None:
-        message = "a resume token was persisted that is none"
-        raise ValueError(message)
+    token = ResumeToken.parse(resume_token)
     connection.execute(
         _PERSIST,
         {

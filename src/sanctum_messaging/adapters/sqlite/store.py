@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.log import Answer, Change, CursorState, Idempotency, StreamPage
+    from sanctum_messaging.ports.participant_cache import ParticipantSet
     from sanctum_messaging.ports.store import ChangeOutcome, MessageBatch, MessageBounds, MoveMarker, VisibleMessage
 
 
@@ -105,6 +106,10 @@ class SQLiteStore:
 
         return await self._database.read_snapshot(work)
 
+    async def read_participants(self, conversation_id: ConversationId) -> ParticipantSet:
+        """Read all who are present, with the version of that set."""
+        return await self._database.read(lambda connection: participants.read_participants(connection, conversation_id))
+
     async def list_conversations(
         self, tenant: TenantId, user: UserId, *, before: Position | None, limit: int
     ) -> tuple[Sequence[ConversationView], Cursor]:
@@ -160,6 +165,10 @@ class SQLiteStore:
     async def read_log(self, *, after: Position, limit: int) -> Sequence[Event]:
         """Read the whole log from a position on."""
         return await self._database.read(lambda connection: stream.read_log(connection, after=after, limit=limit))
+
+    async def follow(self, after: Cursor, *, limit: int) -> Sequence[Event] | None:
+        """Read the log behind a cursor, if the log holds it."""
+        return await self._database.read_snapshot(lambda connection: stream.follow(connection, after, limit=limit))
 
     async def read_newest(self, limit: int) -> Sequence[Event]:
         """Read the newest events."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sanctum_messaging.adapters.sql.rows import EVENT, MESSAGE, event_of
 from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
 from sanctum_messaging.adapters.sqlite.head import read_floor_row, read_head
-from sanctum_messaging.adapters.sqlite.rows import EVENT, MESSAGE, event_of
 from sanctum_messaging.domain.events import Event, Interval, Memberships
 from sanctum_messaging.domain.model import ConversationId, Cursor, Position, Seq
 from sanctum_messaging.ports.log import StreamPage
@@ -112,6 +112,13 @@ def read_log(connection: apsw.Connection, *, after: Position, limit: int) -> Seq
     """Read the whole log from a position on."""
     names = {"tenant": "", "hide_others": 0, "after": after, "upto": _END, "limit": limit}
     return _events_of(fetch_json(connection, _LOG, names))
+
+
+def follow(connection: apsw.Connection, after: Cursor, *, limit: int) -> Sequence[Event] | None:
+    """Read the log behind a cursor, if the log holds it; the caller holds a snapshot."""
+    if check_cursor(connection, after) != "ok":
+        return None
+    return read_log(connection, after=after.position, limit=limit)
 
 
 def read_newest(connection: apsw.Connection, limit: int) -> Sequence[Event]:

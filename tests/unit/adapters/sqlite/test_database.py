@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
+from sanctum_messaging.adapters.sql.migrations import Migration, MigrationError
 from sanctum_messaging.adapters.sqlite import migrate
 from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
-from sanctum_messaging.adapters.sqlite.migrate import Migration, MigrationError, apply_migrations, find_pending
+from sanctum_messaging.adapters.sqlite.migrate import apply_migrations, find_unapplied
 from sanctum_messaging.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -103,28 +104,28 @@ def test_what_is_not_open_cannot_be_used(tmp_path: Path) -> None:
 class TestMigrations:
     def test_are_applied_once(self, database: Database) -> None:
         assert apply_migrations(database.writer) == []
-        assert find_pending(database.writer, migrate.load_migrations()) == []
+        assert find_unapplied(database.writer, migrate.migrations()) == []
 
     def test_a_new_one_is_pending_and_then_applied(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        more = [*migrate.load_migrations(), Migration(9998, "9998_more.sql", "CREATE TABLE more (one INTEGER)")]
-        assert [each.name for each in find_pending(database.writer, more)] == ["9998_more.sql"]
-        monkeypatch.setattr(migrate, "load_migrations", lambda: more)
+        more = [*migrate.migrations(), Migration(9998, "9998_more.sql", "CREATE TABLE more (one INTEGER)")]
+        assert [each.name for each in find_unapplied(database.writer, more)] == ["9998_more.sql"]
+        monkeypatch.setattr(migrate, "migrations", lambda: more)
         assert apply_migrations(database.writer) == ["9998_more.sql"]
-        assert find_pending(database.writer, more) == []
+        assert find_unapplied(database.writer, more) == []
 
     def test_a_broken_one_changes_nothing(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         broken = Migration(9998, "9998_broken.sql", "CREATE TABLE half (one INTEGER); SELECT * FROM nowhere")
-        monkeypatch.setattr(migrate, "load_migrations", lambda: [broken])
-        monkeypatch.setattr(migrate, "find_pending", lambda *_: [broken])
+        monkeypatch.setattr(migrate, "migrations", lambda: [broken])
+        monkeypatch.setattr(migrate, "find_unapplied", lambda *_: [broken])
         with pytest.raises(apsw.SQLError):
             apply_migrations(database.writer)
         assert database.writer.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").get == 0
 
     def test_an_edited_file_is_noticed(self, database: Database) -> None:
-        edited = [Migration(each.number, each.name, each.sql + " ") for each in migrate.load_migrations()]
+        edited = [Migration(each.number, each.name, each.sql + " ") for each in migrate.migrations()]
         with pytest.raises(MigrationError, match="was edited"):
-            find_pending(database.writer, edited)
+            find_unapplied(database.writer, edited)
 
     def test_a_newer_database_is_refused(self, database: Database) -> None:
         with pytest.raises(MigrationError, match="newer version"):
-            find_pending(database.writer, [])
+            find_unapplied(database.writer, [])
