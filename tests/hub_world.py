@@ -135,6 +135,9 @@ class World:
         """These two a test may replace at any time."""
         self.settings = HubSettings(now=clock.now, monotonic=clock.monotonic, tick_seconds=3_600, hole_seconds=0)
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]  # test data
+        self.sweep_seconds: float | None = None
+        """How long the hub waits before it looks at the database; none: it appends alone."""
+        self.invalidated: list[ConversationId | None] = []
         self.hub = self.new_hub()
         self.committed: list[Committed] = []
         self._held: list[Committed] | None = None
@@ -149,6 +152,8 @@ class World:
             log=self.log,
             on_frame=self._perform,
             settings=self.settings,
+            sweep_seconds=lambda: self.sweep_seconds,
+            invalidate=self.invalidated.append,
         )
 
     async def authenticate(self, credentials: Credentials, origin: str | None, peer: str | None) -> Actor:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from sanctum_messaging.domain.events import Committed, Signal, SignalKind
 from sanctum_messaging.domain.model import HistoryVisibility, Seq, TenantId, UserId
+from sanctum_messaging.ports.resume_store import Takeover
 from tests.acting import actor
 from tests.hub_client import until
 
@@ -181,6 +182,57 @@ class TestSignals:
         await ada.assert_pushed("signal", type="read", seq=1)
         await ben.settle(world.hub.tail)
         assert len(ben.unasked("signal")) == (0 if to_self_only else 1)
+
+    async def test_that_come_before_what_they_speak_of_wait_for_it(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        with world.unheard() as held:
+            await world.send(group, "ada", "Hello")
+        (committed,) = held
+        world.hub.apply_signal(self.typing(group, "ada"), committed.events[-1].position)
+        await ben.settle(world.hub.tail)
+        assert ben.unasked("signal") == []
+        world.hub.apply(committed)
+        await ben.assert_pushed("signal", type="typing")
+
+    async def test_that_waited_for_a_second_are_dropped(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        with world.unheard() as held:
+            await world.send(group, "ada", "Hello")
+        world.hub.apply_signal(self.typing(group, "ada"), held[0].events[-1].position)
+        world.pass_time(1.0)
+        world.hub.apply(held[0])
+        await ben.settle(world.hub.tail)
+        assert ben.unasked("signal") == []
+
+
+class TestTakeover:
+    @pytest.mark.parametrize(("generation", "ends"), [(0, False), (1, False), (2, True)])
+    async def test_elsewhere_ends_the_older_socket(
+        self, world: World, sockets: Sockets, generation: int, *, ends: bool
+    ) -> None:
+        await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        session = ben.welcome["resumeToken"].partition(".")[0]
+        world.hub.apply_takeover(Takeover(session, generation))
+        world.hub.apply_takeover(Takeover("another", 9))
+        if ends:
+            await ben.assert_closed(4504)
+        else:
+            await ben.settle(world.hub.tail)
+
+
+class TestInvalidation:
+    async def test_follows_each_change_of_participants(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        await world.send(group, "ada")
+        await world.rename(group, "ada", "New")
+        assert world.invalidated == [group]
+        await world.add(group, "ada", "eve")
+        await world.remove(group, "ada", "eve")
+        await world.delete_conversation(group, "ada")
+        assert world.invalidated == [group] * 4
 
 
 class TestAFaultOfOurs:

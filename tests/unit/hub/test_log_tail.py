@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
+from tests.hub_client import until
 
 if TYPE_CHECKING:
     import apsw
@@ -103,6 +105,74 @@ class TestWaitingForTheTail:
         waiting.cancel()
         await asyncio.wait([waiting])
         assert world.hub._tail._waiting == set()
+
+
+class TestSweeping:
+    """Other instances append too, and what tells of it may be lost."""
+
+    async def test_finds_what_nobody_told_of(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        world.sweep_seconds = 0.001
+        world.hub.sweep()
+        with world.unheard():
+            for body in ("one", "two"):
+                await world.send(group, "ada", body)
+                await ben.assert_event("message.created", body=body)
+
+    async def test_goes_on_while_commits_arrive(self, world: World) -> None:
+        """Holes that fill themselves wake the tail all the time; it must not forget the others over them."""
+        world.sweep_seconds = 0.001
+        world.hub.sweep()
+        with world.unheard():
+            group = await world.create("ada", "ben")
+            while world.hub.tail != await world.store.read_head():
+                world.hub._tail._want(world.hub.tail.position)
+                await asyncio.sleep(0)
+            assert group in world.invalidated
+
+    async def test_can_be_asked_for(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        with world.unheard():
+            await world.send(group, "ada", "one")
+        world.hub.sweep()
+        await ben.assert_event("message.created", body="one")
+
+    async def test_costs_one_read_and_none_for_who_appends_alone(self, world: World) -> None:
+        before = len(world.log.reads)
+        await world.create("ada", "ben")
+        world.hub.sweep()
+        await until(lambda: world.hub.counters.sweeps > 0)
+        assert world.log.reads[before:] == ["follow"]
+
+    async def test_notices_another_log(self, world: World, sockets: Sockets, database: Database) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        ben = await sockets.live("ben")
+        await restore_backup(world, database, lost=2)
+        with world.unheard():
+            await world.send_many(group, "ada", 3)
+        world.hub.sweep()
+        await ben.assert_pushed("resync", reason="diverged", cursor=str(await world.store.read_head()))
+        assert world.hub.counters.resets == 1
+        assert world.invalidated[-1] is None
+
+    async def test_an_outage_is_logged_once(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world.hub._tail, "_settings", replace(world.settings, retry_seconds=0))
+        follow, failures = world.log.follow, [UnavailableError("Not now.") for _ in range(3)]
+
+        async def fail(after: Cursor, *, limit: int) -> object:
+            if failures:
+                raise failures.pop()
+            return await follow(after, limit=limit)
+
+        monkeypatch.setattr(world.log, "follow", fail)
+        with capture_logs() as logs, world.unheard():
+            await world.create("ada", "ben")
+            world.hub.sweep()
+            await world.hub._tail.reach((await world.store.read_head()).position)
+        assert [line["event"] for line in logs] == ["log_unreadable"]
 
 
 class TestADatabaseThatFails:
