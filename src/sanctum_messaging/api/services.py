@@ -45,7 +45,7 @@ class Services:
     verifier: TokenVerifier
     streams: Streams
     websocket: ASGIApp
-    render_metrics: Callable[[], bytes]
+    render_metrics: Callable[[], Awaitable[bytes]]
     ready: Callable[[], Awaitable[Readiness]]
     settings: ApiSettings = ApiSettings()
     extra_routes: tuple[BaseRoute, ...] = ()

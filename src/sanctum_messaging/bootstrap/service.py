@@ -25,7 +25,7 @@ from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
-from sanctum_messaging.observability.metrics import create_render_metrics
+from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateWriter
 from sanctum_messaging.workers.retention import run_retention
@@ -74,8 +74,10 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(config: Config) -> AsyncGenerator[Service]:
+async def open_service(config: Config, share_metrics: ShareMetrics = share_with_nobody) -> AsyncGenerator[Service]:
     """Open the database, start the workers and the hub; stop them in the opposite order, losing nothing.
+
+    ``share_metrics`` makes of this process' own metrics what ``/metrics`` shows.
 
     Raises:
         ConfigError: the database or the keys can't be had.
@@ -85,7 +87,7 @@ async def open_service(config: Config) -> AsyncGenerator[Service]:
     with open_database(config) as database:
         await verifier.start()
         try:
-            async with _running(config, clock, database, verifier) as service:
+            async with _running(config, clock, database, verifier, share_metrics=share_metrics) as service:
                 yield service
         finally:
             await verifier.close()
@@ -93,7 +95,7 @@ async def open_service(config: Config) -> AsyncGenerator[Service]:
 
 @asynccontextmanager
 async def _running(
-    config: Config, clock: SystemClock, database: Database, verifier: TokenVerifier
+    config: Config, clock: SystemClock, database: Database, verifier: TokenVerifier, *, share_metrics: ShareMetrics
 ) -> AsyncGenerator[Service]:
     store, bus = SQLiteStore(database, clock), LocalBus()
     writer = Writer(store, bus.publish, clock)
@@ -118,7 +120,7 @@ async def _running(
             verifier=verifier,
             streams=hub,
             websocket=WebSocketEndpoint(hub),
-            render_metrics=create_render_metrics(service_readings(writer, hub)),
+            render_metrics=share_metrics(create_render_metrics(service_readings(writer, hub))),
             ready=gate.ready,
             settings=ApiSettings(config.cors_allowed_origins, config.cors_allow_credentials, config.docs),
             extra_routes=tuple(demo_routes(development_issuer(config, clock.now))) if config.dev else (),

@@ -5,16 +5,22 @@ Counting costs an addition where it happens; names, help texts and formatting co
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+RenderMetrics: TypeAlias = Callable[[], bytes]
+"""Renders the metrics of this process."""
+ShareMetrics: TypeAlias = Callable[[RenderMetrics], Callable[[], Awaitable[bytes]]]
+"""Makes of it what renders those of all processes that serve together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,19 @@ class _Readings:
             yield reading.collect()
 
 
-def create_render_metrics(readings: Sequence[Reading]) -> Callable[[], bytes]:
+def create_render_metrics(readings: Sequence[Reading]) -> RenderMetrics:
     """Return what renders ``/metrics``: the readings, and the process' own memory, time and descriptors."""
     registry = CollectorRegistry(auto_describe=False)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     registry.register(_Readings(readings))
     return lambda: generate_latest(registry)
+
+
+def share_with_nobody(render: RenderMetrics) -> Callable[[], Awaitable[bytes]]:
+    """Show the metrics of this process, which serves alone."""
+
+    async def render_own() -> bytes:
+        return render()
+
+    return render_own

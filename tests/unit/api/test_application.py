@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from sanctum_messaging.api.application import create_api
 from sanctum_messaging.api.services import Readiness, Services
+from sanctum_messaging.observability.metrics import share_with_nobody
 from tests.acting import running_ports
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def app(store: SQLiteStore, clock: HandClock) -> AsyncGenerator[ASGIApp]:
                 verifier=Nowhere(),  # type: ignore[arg-type]  # no call in here has a token
                 streams=Nowhere(),  # type: ignore[arg-type]  # nor a stream
                 websocket=accept,
-                render_metrics=lambda: b"",
+                render_metrics=share_with_nobody(lambda: b""),
                 ready=ready,
                 extra_routes=(Route("/extra/{name}", hello, methods=["GET"]),),
             )

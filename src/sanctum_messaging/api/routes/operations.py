@@ -52,8 +52,8 @@ def _readiness(services: Services) -> ASGIApp:
 
 def _metrics(services: Services) -> ASGIApp:
     async def get_metrics(scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = ((b"content-type", _METRICS_TYPE),)
-        await send_body(scope, send, status=200, body=services.render_metrics(), headers=headers)
+        body = await services.render_metrics()
+        await send_body(scope, send, status=200, body=body, headers=((b"content-type", _METRICS_TYPE),))
 
     return get_metrics
 
