@@ -1,4 +1,4 @@
-"""What tests of all levels share: a clock that moves by hand and a real store in a temporary folder."""
+"""What tests of all levels share: a clock that moves by hand, a real store in a temporary folder, and real servers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sanctum_messaging.domain.model import Millis
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytest_plugins = ["tests.servers.fixtures"]
 
 
 class HandClock(SystemClock):
