@@ -184,7 +184,7 @@ def test_config_shows_every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_config_tells_every_fault_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "x")
-    monkeypatch.setenv("DATABASE_URL", "postgres://user:canary@host/db")
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:canary@host/db")
 
     result = sanctum("config")
 

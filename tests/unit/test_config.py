@@ -35,6 +35,10 @@ def test_production_needs_only_the_identity_provider() -> None:
         port=8080,
         data_dir=Path("sanctum-data"),
         database_url="sqlite:///sanctum-data/messaging.db",
+        database_pool_size=10,
+        require_durable=False,
+        redis_url=None,
+        bus_secret=None,
         jwks_url="https://id.example/jwks",
         jwks_file=None,
         jwt_issuer="https://id.example",
@@ -152,6 +156,15 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("DATABASE_URL", "sqlite:///a.db?mode=ro"),
         ("DATABASE_URL", "mysql://canary@x"),
         ("DATABASE_URL", "messaging.db"),
+        ("DATABASE_URL", "PostgreSQL+asyncpg://canary@h"),
+        ("DATABASE_URL", "postgresql://u:can ary@h/d"),
+        ("DATABASE_URL", "postgresql://[canary/d"),
+        ("DATABASE_URL", "postgresql://h/d#canary"),
+        ("DATABASE_POOL_SIZE", "1"),
+        ("DATABASE_POOL_SIZE", "canary"),
+        ("REDIS_URL", "h:6379"),
+        ("REDIS_URL", "http://canary"),
+        ("BUS_SECRET", "canary"),
         ("JWKS_URL", "http://id.example/jwks"),
         ("JWKS_URL", "https://"),
         ("JWKS_URL", "https://user:canary@id.example/jwks"),
@@ -181,13 +194,49 @@ def test_a_senseless_value_is_a_fault_of_its_variable(name: str, text: str) -> N
     assert "canary" not in found[name]
 
 
-@pytest.mark.parametrize(
-    "url", ["postgres://u:canary@h/d", "postgresql://u:canary@h/d", "PostgreSQL+asyncpg://canary@h"]
-)
-def test_postgresql_is_not_there_yet(url: str) -> None:
-    found = faults({**PRODUCTION, "DATABASE_URL": url})
+SHARED = {"DATABASE_URL": "postgresql://u:p@h/d"}
 
-    assert found == {"DATABASE_URL": "PostgreSQL is not there yet; use sqlite:///path/to/file"}
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p%40@a:1,b:2/d?target_session_attrs=read-write", "postgres:///d?host=/run/postgresql"]
+)
+def test_the_database_may_be_shared(url: str) -> None:
+    assert load(DATABASE_URL=url).uses_postgres
+    assert not load().uses_postgres
+
+
+def test_instances_may_hear_of_one_another() -> None:
+    config = load(**SHARED, REDIS_URL="rediss://:p@h:6379/1", BUS_SECRET="0123456789abcdef", REQUIRE_DURABLE="1")
+    assert (config.redis_url, config.bus_secret, config.require_durable) == (
+        "rediss://:p@h:6379/1",
+        "0123456789abcdef",
+        True,
+    )
+
+
+def test_what_is_for_several_instances_needs_a_database_that_they_share() -> None:
+    shared = {"REDIS_URL": "redis://h", "BUS_SECRET": "0123456789abcdef"}
+    assert list(faults({**PRODUCTION, **shared})) == list(shared)
+    assert load(REQUIRE_DURABLE="on").require_durable
+    assert list(faults({**PRODUCTION, **SHARED, "BUS_SECRET": shared["BUS_SECRET"]})) == ["BUS_SECRET"]
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text(SHARED["DATABASE_URL"] + "\n")
+    assert load(DATABASE_URL_FILE=str(path)).database_url == SHARED["DATABASE_URL"]
+    both = {**PRODUCTION, **SHARED, "DATABASE_URL_FILE": str(path)}
+    assert faults(both) == {"DATABASE_URL_FILE": "can't be set together with DATABASE_URL"}
+    nowhere = {**PRODUCTION, "DATABASE_URL_FILE": str(tmp_path / "canary")}
+    assert faults(nowhere) == {"DATABASE_URL_FILE": "the file can't be read"}
+    assert load(PORT_FILE=str(path)).port == 8080
+
+
+def test_secrets_are_not_shown() -> None:
+    config = load(**SHARED, REDIS_URL="redis://:canary@h", BUS_SECRET="canary-0123456789")
+    shown = dict(describe_config(config))
+    assert "canary" not in "".join(shown.values()) + repr(config)
+    assert (shown["DATABASE_URL"], shown["BUS_SECRET"]) == ("postgresql://u:***@h/d", "***")
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from sanctum_messaging.config import variables
-from sanctum_messaging.config.variables import SQLITE, VARIABLES, Variable, is_loopback
+from sanctum_messaging.config.parsers import POSTGRES, SQLITE, is_loopback
+from sanctum_messaging.config.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = ["VARIABLES", "Config", "ConfigError", "Fault", "Variable", "describe_config", "is_loopback", "load_config"]
 
@@ -55,6 +56,10 @@ class Config:
     port: int
     data_dir: Path
     database_url: str = field(repr=False)
+    database_pool_size: int
+    require_durable: bool
+    redis_url: str | None = field(repr=False)
+    bus_secret: str | None = field(repr=False)
     jwks_url: str | None = field(repr=False)
     jwks_file: Path | None
     jwt_issuer: str | None
@@ -68,6 +73,11 @@ class Config:
     cors_allow_credentials: bool
     docs: bool
     dev: bool = False
+
+    @property
+    def uses_postgres(self) -> bool:
+        """Whether the database is one that several instances may share."""
+        return self.database_url.startswith(POSTGRES)
 
     @property
     def database_path(self) -> Path:
@@ -92,6 +102,7 @@ def load_config(
     names = [variable.name for variable in VARIABLES] if only is None else only
     chosen = {**environ, **{name: text for name, text in (overrides or {}).items() if text is not None}}
     reader = _Reader({name: chosen[name].strip() for name in names if chosen.get(name, "").strip()})
+    reader.read_files({name: path for name in names if (path := chosen.get(f"{name}_FILE", "").strip())})
     config = _read(reader, dev=dev)
     if only is None:
         reader.faults += list(_contradictions(config, reader))
@@ -103,15 +114,31 @@ def load_config(
 def describe_config(config: Config) -> Iterator[tuple[str, str]]:
     """Write each variable as it would stand in the environment, with secrets hidden."""
     for variable in VARIABLES:
-        yield variable.name, _written(getattr(config, variable.name.lower()))
+        value = getattr(config, variable.name.lower())
+        hidden = variable.name == variables.BUS_SECRET.name and value
+        yield variable.name, _HIDDEN if hidden else _written(value)
 
 
 class _Reader:
     """Reads variable after variable and remembers what is wrong."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: dict[str, str]) -> None:
         self.given = given
         self.faults: list[Fault] = []
+
+    def read_files(self, paths: Mapping[str, str]) -> None:
+        """Take the secrets that stand in files."""
+        for variable in VARIABLES:
+            if not variable.secret or variable.name not in paths:
+                continue
+            name = f"{variable.name}_FILE"
+            if variable.name in self.given:
+                self.faults.append(Fault(name, f"can't be set together with {variable.name}"))
+                continue
+            try:
+                self.given[variable.name] = Path(paths[variable.name]).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                self.faults.append(Fault(name, "the file can't be read"))
 
     def read(self, variable: Variable[T]) -> T:
         text = self.given.get(variable.name)
@@ -131,6 +158,10 @@ def _read(reader: _Reader, *, dev: bool) -> Config:
         port=reader.read(variables.PORT),
         data_dir=data_dir,
         database_url=reader.read(variables.DATABASE_URL) or SQLITE + quote(str(data_dir / DATABASE_FILE)),
+        database_pool_size=reader.read(variables.DATABASE_POOL_SIZE),
+        require_durable=reader.read(variables.REQUIRE_DURABLE),
+        redis_url=reader.read(variables.REDIS_URL),
+        bus_secret=reader.read(variables.BUS_SECRET),
         jwks_url=reader.read(variables.JWKS_URL),
         jwks_file=reader.read(variables.JWKS_FILE),
         jwt_issuer=reader.read(variables.JWT_ISSUER),
@@ -158,13 +189,24 @@ def _contradictions(config: Config, reader: _Reader) -> Iterator[Fault]:
             yield Fault(name, "can't be set with --dev, which trusts tokens of its own only")
     else:
         yield from _issuer_faults(key_sets, given)
+    yield from _storage_faults(config, given)
     if "JWT_TENANT" in given and "JWT_TENANT_CLAIM" in given:
         yield Fault("JWT_TENANT_CLAIM", "can't be set together with JWT_TENANT")
     if config.cors_allow_credentials and not config.cors_allowed_origins and "CORS_ALLOWED_ORIGINS" not in malformed:
         yield Fault("CORS_ALLOW_CREDENTIALS", "needs CORS_ALLOWED_ORIGINS, or any page could act for your users")
 
 
-def _issuer_faults(key_sets: list[str], given: Mapping[str, str]) -> Iterator[Fault]:
+def _storage_faults(config: Config, given: Mapping[str, str]) -> Iterator[Fault]:
+    """A file is of one process, which needs nobody to tell it what it does itself."""
+    if not config.uses_postgres:
+        for name in ("REDIS_URL", "BUS_SECRET"):
+            if name in given:
+                yield Fault(name, f"is for several instances, which need a DATABASE_URL of {POSTGRES[0]}…")
+    elif "BUS_SECRET" in given and "REDIS_URL" not in given:
+        yield Fault("BUS_SECRET", "is of no use without REDIS_URL")
+
+
+def _issuer_faults(key_sets: Sequence[str], given: Mapping[str, str]) -> Iterator[Fault]:
     match key_sets:
         case []:
             yield Fault(

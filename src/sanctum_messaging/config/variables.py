@@ -5,25 +5,37 @@ The reference page of the configuration is made of this table.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import unquote, urlsplit
+
+from sanctum_messaging.config.parsers import (
+    LOG_LEVELS,
+    MAX_POOL,
+    MAX_PORT,
+    MIN_POOL,
+    MIN_SECRET,
+    POSTGRES,
+    REDIS,
+    SQLITE,
+    parse_database_url,
+    parse_file,
+    parse_host,
+    parse_jwks_url,
+    parse_log_level,
+    parse_origins,
+    parse_pool_size,
+    parse_port,
+    parse_redis_url,
+    parse_secret,
+    parse_switch,
+    parse_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T_co = TypeVar("T_co", covariant=True)
-
-SQLITE = "sqlite:///"
-"""What an address of a SQLite file begins with; a fourth slash makes the path absolute."""
-
-_MAX_PORT = 65_535
-_MAX_TEXT = 255
-_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,154 +54,107 @@ class Variable(Generic[T_co]):
     unit: str = ""
     range: str = ""
     default_text: str = ""
+    secret: bool = False
+    """Whether it may be kept in a file that the variable of the same name and ``_FILE`` names."""
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether the host is this machine and nothing else."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _text(value: str) -> str:
-    if len(value) > _MAX_TEXT or not value.isprintable():
-        raise ValueError(f"must be 1 to {_MAX_TEXT} printable characters")
-    return value
-
-
-def _host(value: str) -> str:
-    if not value.isprintable() or any(character in value for character in " /[]@"):
-        raise ValueError("must be an IP address without brackets, or a host name")
-    return value
-
-
-def _port(value: str) -> int:
-    if not (value.isascii() and value.isdecimal()) or int(value) > _MAX_PORT:
-        raise ValueError(f"must be a number from 0 to {_MAX_PORT}")
-    return int(value)
-
-
-def _log_level(value: str) -> str:
-    if value.lower() not in _LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
-    return value.lower()
-
-
-def _switch(value: str) -> bool:
-    if value.lower() not in _SWITCH:
-        raise ValueError("must be on or off")
-    return _SWITCH[value.lower()]
-
-
-def _sqlite_url(value: str) -> str:
-    if value.lower().startswith("postgres"):
-        raise ValueError(f"PostgreSQL is not there yet; use {SQLITE}path/to/file")
-    path = value.removeprefix(SQLITE)
-    if path == value or unquote(path) in {"", ":memory:"} or not path.isprintable() or "?" in path or "#" in path:
-        raise ValueError(f"must be {SQLITE}path/to/file, with a fourth slash if the path is absolute")
-    return value
-
-
-def _jwks_url(value: str) -> str:
-    wrong = ValueError("must be an https address without user and fragment; http is for this machine only")
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise wrong from None
-    local = parts.scheme == "http" and is_loopback(host or "")
-    if not host or not (parts.scheme == "https" or local) or "@" in parts.netloc or parts.fragment or " " in value:
-        raise wrong
-    return value
-
-
-def _file(value: str) -> Path:
-    path = Path(value)
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    return path
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_origin(part.strip()) for part in value.split(",") if part.strip()))
-
-
-def _origin(value: str) -> str:
-    """Write an origin as browsers send it: in lower case, and without the port that the scheme implies."""
-    if value == "*":
-        raise ValueError("leave it empty to allow any origin")
-    wrong = ValueError("must be origins such as https://app.example.com, separated by commas, without a path")
-    try:
-        parts = urlsplit(value.lower())
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise wrong from None
-    if not host or parts.scheme not in _DEFAULT_PORTS or not value.isascii() or " " in value or "@" in value:
-        raise wrong
-    if parts.path or parts.query or parts.fragment or value.endswith(("/", "?", "#")):
-        raise wrong
-    bare = f"[{host}]" if ":" in host else host
-    return (
-        f"{parts.scheme}://{bare}"
-        if port in {None, _DEFAULT_PORTS[parts.scheme]}
-        else f"{parts.scheme}://{bare}:{port}"
-    )
-
-
-HOST = Variable("HOST", "host", "127.0.0.1", "Address to listen on; `0.0.0.0` or `::` for all.", _host)
-PORT = Variable("PORT", "number", 8080, "Port to listen on; 0 takes a free one.", _port, range=f"0-{_MAX_PORT}")
+HOST = Variable("HOST", "host", "127.0.0.1", "Address to listen on; `0.0.0.0` or `::` for all.", parse_host)
+PORT = Variable("PORT", "number", 8080, "Port to listen on; 0 takes a free one.", parse_port, range=f"0-{MAX_PORT}")
 DATA_DIR = Variable("DATA_DIR", "path", Path("sanctum-data"), "Directory of all that is stored.", Path)
 DATABASE_URL = Variable(
     "DATABASE_URL",
     "address",
     None,
-    "Where conversations and messages are stored.",
-    _sqlite_url,
-    range=f"{SQLITE}path",
+    "Where conversations and messages are stored: a file of one process, or PostgreSQL for any number of instances.",
+    parse_database_url,
+    range=f"{SQLITE}path, {POSTGRES[0]}…",
     default_text="`messaging.db` in `DATA_DIR`",
+    secret=True,
+)
+DATABASE_POOL_SIZE = Variable(
+    "DATABASE_POOL_SIZE",
+    "number",
+    10,
+    "Connections to PostgreSQL that an instance opens at most.",
+    parse_pool_size,
+    range=f"{MIN_POOL}-{MAX_POOL}",
+)
+REQUIRE_DURABLE = Variable(
+    "REQUIRE_DURABLE",
+    "switch",
+    default=False,
+    meaning="Whether to refuse a PostgreSQL that may lose acknowledged messages (`fsync=off`), instead of warning.",
+    parse=parse_switch,
+    range="on, off",
+)
+REDIS_URL = Variable(
+    "REDIS_URL",
+    "address",
+    None,
+    "Redis or Valkey, by which instances on one PostgreSQL hear of one another at once. It may lose everything at any"
+    " time; without it they look at the database four times a second.",
+    parse_redis_url,
+    range=", ".join(f"{scheme}…" for scheme in REDIS),
+    secret=True,
+)
+BUS_SECRET = Variable(
+    "BUS_SECRET",
+    "text",
+    None,
+    "What proves that a message on the bus is from an instance; the same on all of them.",
+    parse_secret,
+    range=f"at least {MIN_SECRET} characters",
+    default_text="a random key in the database",
+    secret=True,
 )
 JWKS_URL = Variable(
     "JWKS_URL",
     "address",
     None,
     "Where the identity provider publishes its keys (JWK Set). Not with `--dev`.",
-    _jwks_url,
+    parse_jwks_url,
     range="https; http on this machine",
 )
-JWKS_FILE = Variable("JWKS_FILE", "path", None, "A file with the keys, instead of `JWKS_URL`. Not with `--dev`.", _file)
-JWT_ISSUER = Variable("JWT_ISSUER", "text", None, "The `iss` of the tokens, exactly. Needed with a JWK Set.", _text)
-JWT_AUDIENCE = Variable(
-    "JWT_AUDIENCE", "text", None, "The `aud` that tokens for this service have. Needed with a JWK Set.", _text
+JWKS_FILE = Variable(
+    "JWKS_FILE", "path", None, "A file with the keys, instead of `JWKS_URL`. Not with `--dev`.", parse_file
 )
-JWT_TENANT = Variable("JWT_TENANT", "text", "default", "The tenant of all tokens.", _text)
+JWT_ISSUER = Variable(
+    "JWT_ISSUER", "text", None, "The `iss` of the tokens, exactly. Needed with a JWK Set.", parse_text
+)
+JWT_AUDIENCE = Variable(
+    "JWT_AUDIENCE", "text", None, "The `aud` that tokens for this service have. Needed with a JWK Set.", parse_text
+)
+JWT_TENANT = Variable("JWT_TENANT", "text", "default", "The tenant of all tokens.", parse_text)
 JWT_TENANT_CLAIM = Variable(
-    "JWT_TENANT_CLAIM", "claim", None, "The claim that tells a token's tenant, instead of `JWT_TENANT`.", _text
+    "JWT_TENANT_CLAIM", "claim", None, "The claim that tells a token's tenant, instead of `JWT_TENANT`.", parse_text
 )
 JWT_DEVICE_CLAIM = Variable(
-    "JWT_DEVICE_CLAIM", "claim", "device_id", "The claim that tells a token's device, if it has one.", _text
+    "JWT_DEVICE_CLAIM", "claim", "device_id", "The claim that tells a token's device, if it has one.", parse_text
 )
 JWT_SESSION_CLAIM = Variable(
-    "JWT_SESSION_CLAIM", "claim", "sid", "The claim that tells a token's session, if it has one.", _text
+    "JWT_SESSION_CLAIM", "claim", "sid", "The claim that tells a token's session, if it has one.", parse_text
 )
 LOG_LEVEL = Variable(
-    "LOG_LEVEL", "choice", "info", "The least severe events that are logged.", _log_level, range=", ".join(_LOG_LEVELS)
+    "LOG_LEVEL",
+    "choice",
+    "info",
+    "The least severe events that are logged.",
+    parse_log_level,
+    range=", ".join(LOG_LEVELS),
 )
 CORS_ALLOWED_ORIGINS: Variable[tuple[str, ...]] = Variable(
     "CORS_ALLOWED_ORIGINS",
     "list",
     (),
     "The origins whose pages may call the service, separated by commas. Empty: any, without credentials.",
-    _origins,
+    parse_origins,
 )
 CORS_ALLOW_CREDENTIALS = Variable(
     "CORS_ALLOW_CREDENTIALS",
     "switch",
     default=False,
     meaning="Whether these pages may send credentials. Needs `CORS_ALLOWED_ORIGINS`.",
-    parse=_switch,
+    parse=parse_switch,
     range="on, off",
 )
 DOCS = Variable(
@@ -197,7 +162,7 @@ DOCS = Variable(
     "switch",
     default=True,
     meaning="Whether `/docs` and `/openapi.json` are there.",
-    parse=_switch,
+    parse=parse_switch,
     range="on, off",
 )
 
@@ -206,6 +171,10 @@ VARIABLES: tuple[Variable[object], ...] = (
     PORT,
     DATA_DIR,
     DATABASE_URL,
+    DATABASE_POOL_SIZE,
+    REQUIRE_DURABLE,
+    REDIS_URL,
+    BUS_SECRET,
     JWKS_URL,
     JWKS_FILE,
     JWT_ISSUER,

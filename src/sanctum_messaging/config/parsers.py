@@ -1,0 +1,155 @@
+"""How the text of a variable is read: each raises ValueError with a sentence for the operator.
+
+The sentence never repeats the value, which may be secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+SQLITE = "sqlite:///"
+"""What an address of a SQLite file begins with; a fourth slash makes the path absolute."""
+
+POSTGRES = ("postgresql://", "postgres://")
+REDIS = ("redis://", "rediss://", "unix://")
+
+MAX_PORT = 65_535
+MIN_SECRET = 16
+"""Characters: 96 bits, if they are drawn from 64."""
+MIN_POOL = 2
+"""One connection is the writer's own."""
+MAX_POOL = 200
+_MAX_TEXT = 255
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the host is this machine and nothing else."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_text(value: str) -> str:
+    if len(value) > _MAX_TEXT or not value.isprintable():
+        raise ValueError(f"must be 1 to {_MAX_TEXT} printable characters")
+    return value
+
+
+def parse_host(value: str) -> str:
+    if not value.isprintable() or any(character in value for character in " /[]@"):
+        raise ValueError("must be an IP address without brackets, or a host name")
+    return value
+
+
+def parse_port(value: str) -> int:
+    if not (value.isascii() and value.isdecimal()) or int(value) > MAX_PORT:
+        raise ValueError(f"must be a number from 0 to {MAX_PORT}")
+    return int(value)
+
+
+def parse_log_level(value: str) -> str:
+    if value.lower() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return value.lower()
+
+
+def parse_switch(value: str) -> bool:
+    if value.lower() not in _SWITCH:
+        raise ValueError("must be on or off")
+    return _SWITCH[value.lower()]
+
+
+def parse_database_url(value: str) -> str:
+    if value.startswith(POSTGRES):
+        return _check_address(value)
+    if value.lower().startswith("postgres"):
+        raise ValueError(f"must begin with {POSTGRES[0]}, without the name of a driver")
+    path = value.removeprefix(SQLITE)
+    if path == value or unquote(path) in {"", ":memory:"} or not path.isprintable() or "?" in path or "#" in path:
+        raise ValueError(
+            f"must be {SQLITE}path/to/file, with a fourth slash if the path is absolute, or {POSTGRES[0]}…"
+        )
+    return value
+
+
+def parse_redis_url(value: str) -> str:
+    if not value.startswith(REDIS):
+        raise ValueError(f"must begin with {', '.join(REDIS[:-1])} or {REDIS[-1]}")
+    return _check_address(value)
+
+
+def _check_address(value: str) -> str:
+    """Refuse what no driver could read; the drivers check the rest when they connect."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if " " in value or not value.isprintable() or parts.fragment:
+        raise ValueError("must be an address without spaces and fragment; write %20 and %23 instead")
+    return value
+
+
+def parse_secret(value: str) -> str:
+    if len(value) < MIN_SECRET or not value.isprintable():
+        raise ValueError(f"must be at least {MIN_SECRET} printable characters")
+    return value
+
+
+def parse_pool_size(value: str) -> int:
+    if not (value.isascii() and value.isdecimal()) or not MIN_POOL <= int(value) <= MAX_POOL:
+        raise ValueError(f"must be a number from {MIN_POOL} to {MAX_POOL}")
+    return int(value)
+
+
+def parse_jwks_url(value: str) -> str:
+    wrong = ValueError("must be an https address without user and fragment; http is for this machine only")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    local = parts.scheme == "http" and is_loopback(host or "")
+    if not host or not (parts.scheme == "https" or local) or "@" in parts.netloc or parts.fragment or " " in value:
+        raise wrong
+    return value
+
+
+def parse_file(value: str) -> Path:
+    path = Path(value)
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
+def parse_origins(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(parse_origin(part.strip()) for part in value.split(",") if part.strip()))
+
+
+def parse_origin(value: str) -> str:
+    """Write an origin as browsers send it: in lower case, and without the port that the scheme implies."""
+    if value == "*":
+        raise ValueError("leave it empty to allow any origin")
+    wrong = ValueError("must be origins such as https://app.example.com, separated by commas, without a path")
+    try:
+        parts = urlsplit(value.lower())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    if not host or parts.scheme not in _DEFAULT_PORTS or not value.isascii() or " " in value or "@" in value:
+        raise wrong
+    if parts.path or parts.query or parts.fragment or value.endswith(("/", "?", "#")):
+        raise wrong
+    bare = f"[{host}]" if ":" in host else host
+    return (
+        f"{parts.scheme}://{bare}"
+        if port in {None, _DEFAULT_PORTS[parts.scheme]}
+        else f"{parts.scheme}://{bare}:{port}"
+    )
