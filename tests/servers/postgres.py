@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from tests.servers.postgres_binaries import find_postgres, reachable, unprivileged_user
 from tests.servers.postgres_wire import USER, PostgresError, run_sql, send_sql
 from tests.servers.process import group_of
-from tests.servers.server import Server, ServerError, locale_of_servers, open_folder
+from tests.servers.server import Server, ServerError, find_memory, locale_of_servers, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-CARELESS = {"fsync": "off", "full_page_writes": "off"}
+CARELESS = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "64MB"}
 """For a server that has to outlive its processes, but not the machine: what the kernel holds is safe enough for it."""
 _CANNOT_CONNECT_NOW = "57P03"
 
@@ -136,7 +136,9 @@ def open_standby(
 @contextlib.contextmanager
 def _open_folder(settings: Mapping[str, str]) -> Iterator[PostgresServer]:
     binaries = find_postgres()
-    with open_folder("postgres") as folder:
+    # The 300 files of a new database take a disk longer than all else that is needed for a test.
+    parent = find_memory() if settings.get("fsync") == "off" else None
+    with open_folder("postgres", parent=parent) as folder:
         server = PostgresServer(folder, binaries=binaries, settings=settings)
         try:
             yield server

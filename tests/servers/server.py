@@ -25,6 +25,9 @@ STOP_SECONDS = 10
 PORTS = range(20_000, 32_000)
 """Below the ports that a system gives to outgoing connections. One of those could take the port of a server that is
 down, and be the very connection that tries to reach it: to the same port of the same machine, it connects to itself."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder that `mkdtemp` makes in it is used
+MEMORY_BYTES = 2 * 1024**3
+"""A server for tests takes a tenth of this; the rest is for what else runs."""
 _TAKEN = "Address already in use"
 _TRIES = 3
 
@@ -171,11 +174,20 @@ def locale_of_servers() -> str:
 
 
 @contextlib.contextmanager
-def open_folder(kind: str) -> Iterator[Path]:
+def open_folder(kind: str, *, parent: Path | None = None) -> Iterator[Path]:
     """Make a folder for a server, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f"sanctum-{kind}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"sanctum-{kind}-", dir=parent))
     try:
         yield folder
     finally:
         # A process that was just killed may still remove a file of its own.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_memory() -> Path | None:
+    """Find a folder in memory with room for a server. A container's is often too small, and may not hold programs."""
+    if not MEMORY.is_dir():
+        return None
+    state = os.statvfs(MEMORY)
+    fits = state.f_bavail * state.f_frsize >= MEMORY_BYTES and not state.f_flag & os.ST_NOEXEC
+    return MEMORY if fits else None
