@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import msgspec
 
@@ -24,6 +24,7 @@ from sanctum_messaging.domain.model import (
     MessageId,
     Millis,
     Participant,
+    Participation,
     Position,
     Role,
     Seq,
@@ -34,16 +35,20 @@ from sanctum_messaging.domain.model import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Row = list[Any]
+MOST_UNREAD = 1_000
+"""Counting stops here, so that a list costs the same however much was missed; 1,000 means "or more"."""
 
 MESSAGE = (
     "m.id, m.conversation_id, m.seq, m.sender_id, m.device_id, m.client_message_id, m.type, m.body, m.metadata,"
     " m.reply_to, m.created_at, m.edited_at, m.deleted_at, m.version"
 )
 MESSAGE_WIDTH = 14
+# Asked for as a range and in the order of both columns, the newest seq can be looked up in one place only: at the end
+# of the conversation's part of event_by_seq. For an equality or a maximum a planner may read all of the conversation.
 CONVERSATION = (
     "c.id, c.tenant, c.kind, c.title, c.metadata, c.visibility, c.created_by, c.created_at, c.version,"
-    " (SELECT max(e.seq) FROM event e WHERE e.conversation_id = c.id)"
+    " (SELECT e.seq FROM event e WHERE e.conversation_id BETWEEN c.id AND c.id"
+    " ORDER BY e.conversation_id DESC, e.seq DESC LIMIT 1)"
 )
 CONVERSATION_WIDTH = 10
 PARTICIPANT = "p.conversation_id, p.user_id, p.role, p.joined_at, p.left_at, p.version, p.muted, p.hidden, p.pinned"
@@ -56,7 +61,21 @@ _conversation_facts = msgspec.json.Decoder(ConversationChange)
 _participant_facts = msgspec.json.Decoder(ParticipantChange)
 
 
-def message_of(row: Sequence[Any]) -> Message:
+class Row(Protocol):
+    """A row as either driver gives it: its columns by number, and some of them by a slice."""
+
+    @overload
+    def __getitem__(self, index: int, /) -> Any: ...  # noqa: ANN401 - rows have as many shapes as there are statements
+    @overload
+    def __getitem__(self, index: slice, /) -> Row: ...
+
+
+def direct_key(users: Sequence[UserId]) -> str:
+    """Name the direct conversation of two users; an id holds no control character, so nothing else has this name."""
+    return "\n".join(sorted(users))
+
+
+def message_of(row: Row) -> Message:
     """Read the columns of ``MESSAGE``."""
     return Message(
         id=MessageId(row[0]),
@@ -76,7 +95,7 @@ def message_of(row: Sequence[Any]) -> Message:
     )
 
 
-def conversation_of(row: Sequence[Any]) -> Conversation:
+def conversation_of(row: Row) -> Conversation:
     """Read the columns of ``CONVERSATION``."""
     return Conversation(
         id=ConversationId(row[0]),
@@ -92,7 +111,7 @@ def conversation_of(row: Sequence[Any]) -> Conversation:
     )
 
 
-def participant_of(row: Sequence[Any]) -> Participant:
+def participant_of(row: Row) -> Participant:
     """Read the columns of ``PARTICIPANT``."""
     return Participant(
         conversation_id=ConversationId(row[0]),
@@ -107,7 +126,19 @@ def participant_of(row: Sequence[Any]) -> Participant:
     )
 
 
-def event_of(row: Sequence[Any], *, joined_only: bool) -> Event | None:
+def participation_of(row: Row) -> Participation:
+    """Read the columns of ``CONVERSATION`` and ``PARTICIPANT``, the set's version, those present and the owners."""
+    members_version = CONVERSATION_WIDTH + PARTICIPANT_WIDTH
+    return Participation(
+        conversation=conversation_of(row),
+        participant=participant_of(row[CONVERSATION_WIDTH:]),
+        members_version=row[members_version],
+        present=row[members_version + 1],
+        owners=row[members_version + 2],
+    )
+
+
+def event_of(row: Row, *, joined_only: bool) -> Event | None:
     """Read the columns of ``EVENT`` followed by those of ``MESSAGE``; none if the message is gone from the database."""
     kind = EventKind(row[5])
     body: EventBody

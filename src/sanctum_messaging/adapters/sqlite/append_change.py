@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from sanctum_messaging.adapters.sql.rows import direct_key
 from sanctum_messaging.adapters.sqlite import projection
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
@@ -85,7 +86,7 @@ def _comparison(change: Change, expected: Expected) -> tuple[str, tuple[object, 
         case ExpectedMessage():
             return _STALE_MESSAGES, (expected.id, expected.version)
         case ExpectedNoDirect():
-            return _STALE_DIRECTS, (change.tenant, projection.direct_key(expected.users))
+            return _STALE_DIRECTS, (change.tenant, direct_key(expected.users))
         case _:
             assert_never(expected)
 

@@ -8,15 +8,16 @@ from sanctum_messaging.adapters.sql.rows import (
     CONVERSATION,
     CONVERSATION_WIDTH,
     MESSAGE,
+    MOST_UNREAD,
     PARTICIPANT,
     PARTICIPANT_WIDTH,
     conversation_of,
+    direct_key,
     message_of,
     participant_of,
 )
 from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
 from sanctum_messaging.adapters.sqlite.head import read_head
-from sanctum_messaging.adapters.sqlite.projection import direct_key
 from sanctum_messaging.domain.model import Conversation, ConversationView, Cursor, Position, Seq, UnreadTotals
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     import apsw
 
     from sanctum_messaging.domain.model import TenantId, UserId
-
-MOST_UNREAD = 1_000
-"""Counting stops here, so that a list costs the same however much was missed; 1,000 means "or more"."""
 
 UNREAD = f"""(
     SELECT count(*) FROM (

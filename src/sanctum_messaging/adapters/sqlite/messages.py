@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sql.rows import MESSAGE, MESSAGE_WIDTH, message_of
+from sanctum_messaging.adapters.sql.rows import MESSAGE, MESSAGE_WIDTH, message_of, participation_of
 from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
-from sanctum_messaging.adapters.sqlite.participants import PARTICIPATION, PRESENT, participation_of
+from sanctum_messaging.adapters.sqlite.participants import PARTICIPATION, PRESENT
 from sanctum_messaging.ports.store import VisibleMessage
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.rows import direct_key
 from sanctum_messaging.adapters.sqlite.database import encode
 from sanctum_messaging.domain.events import ConversationChange, EventKind, MessageChange, ParticipantChange
 from sanctum_messaging.domain.model import ConversationKind
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import apsw
 
     from sanctum_messaging.domain.events import Event
-    from sanctum_messaging.domain.model import Participant, UserId
+    from sanctum_messaging.domain.model import Participant
 
 _PUT_CONVERSATION = """
 INSERT INTO conversation (id, tenant, kind, title, metadata, visibility, created_by, created_at, version,
@@ -65,11 +66,6 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
     value ->> 8, value ->> 9, value ->> 10
 FROM json_each(:rows)
 """
-
-
-def direct_key(users: Sequence[UserId]) -> str:
-    """Name the direct conversation of two users; an id holds no control character, so nothing else has this name."""
-    return "\n".join(sorted(users))
 
 
 def project(connection: apsw.Connection, events: Sequence[Event]) -> None:

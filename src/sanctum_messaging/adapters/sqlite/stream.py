@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sql.rows import EVENT, MESSAGE, event_of
+from sanctum_messaging.adapters.sql.rows import EVENT, MESSAGE
+from sanctum_messaging.adapters.sql.stream import compare_cursor, cursor_of, events_of, memberships_of, page_of
 from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
 from sanctum_messaging.adapters.sqlite.head import read_floor_row, read_head
-from sanctum_messaging.domain.events import Event, Interval, Memberships
-from sanctum_messaging.domain.model import ConversationId, Cursor, Position, Seq
-from sanctum_messaging.ports.log import StreamPage
+from sanctum_messaging.domain.model import Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import apsw
 
-    from sanctum_messaging.domain.model import TenantId, UserId
-    from sanctum_messaging.ports.log import CursorState
+    from sanctum_messaging.adapters.sql.rows import Row
+    from sanctum_messaging.domain.events import Event, Memberships
+    from sanctum_messaging.domain.model import Cursor, TenantId, UserId
+    from sanctum_messaging.ports.log import CursorState, StreamPage
 
 # Each row: hidden, joined_only, then the event and its message. CROSS JOIN keeps the planner from starting anywhere but
 # at the user's memberships; the log is entered through event_by_position only.
@@ -70,26 +71,20 @@ SELECT json_array(
      WHERE p.tenant = :tenant AND p.user_id = :user AND p.left_at IS NULL)))
 """
 _TAG = "SELECT tag FROM event WHERE position = ?"
+_CURSOR = "SELECT position, tag FROM event WHERE position = ?"
 _END = 2**63 - 1
 
 
 def check_cursor(connection: apsw.Connection, cursor: Cursor) -> CursorState:
     """Compare a client's cursor with the log."""
-    floor = read_floor_row(connection)
-    if cursor.position < floor[0]:
-        return "too_old"
-    tag = floor[1] if cursor.position == floor[0] else connection.execute(_TAG, (cursor.position,)).get
-    return "ok" if tag == cursor.tag else "diverged"
+    floor = cursor_of(read_floor_row(connection))
+    return compare_cursor(cursor, floor=floor, tag=connection.execute(_TAG, (cursor.position,)).get)
 
 
 def read_memberships(connection: apsw.Connection, tenant: TenantId, user: UserId) -> Memberships:
     """Read in one statement what the user is in and where the log ends."""
     head, rows = fetch_json(connection, _MEMBERSHIPS, {"tenant": tenant, "user": user})
-    conversations: dict[ConversationId, tuple[Interval, ...]] = {}
-    for conversation_id, first, last in rows:
-        interval = Interval(Seq(first), None if last is None else Seq(last))
-        conversations[conversation_id] = (*conversations.get(conversation_id, ()), interval)
-    return Memberships(read_head(connection) if head is None else Cursor(Position(head[0]), head[1]), conversations)
+    return memberships_of(read_head(connection) if head is None else cursor_of(head), rows)
 
 
 def read_stream(
@@ -111,7 +106,7 @@ def read_tenant_stream(
 def read_log(connection: apsw.Connection, *, after: Position, limit: int) -> Sequence[Event]:
     """Read the whole log from a position on."""
     names = {"tenant": "", "hide_others": 0, "after": after, "upto": _END, "limit": limit}
-    return _events_of(fetch_json(connection, _LOG, names))
+    return events_of(fetch_json(connection, _LOG, names))
 
 
 def follow(connection: apsw.Connection, after: Cursor, *, limit: int) -> Sequence[Event] | None:
@@ -126,15 +121,6 @@ def read_newest(connection: apsw.Connection, limit: int) -> Sequence[Event]:
     return read_log(connection, after=Position(max(0, read_head(connection).position - limit)), limit=limit)
 
 
-def _page_of(connection: apsw.Connection, rows: list[list[Any]], upto: Position, limit: int) -> StreamPage:
-    if len(rows) == limit:
-        last = rows[-1]
-        return StreamPage(_events_of(rows), Cursor(Position(last[2]), last[3]), complete=last[2] == upto)
-    row = fetch_row(connection, "SELECT position, tag FROM event WHERE position = ?", (upto,))
-    floor = row or read_floor_row(connection)
-    return StreamPage(_events_of(rows), Cursor(Position(floor[0]), floor[1]), complete=True)
-
-
-def _events_of(rows: list[list[Any]]) -> tuple[Event, ...]:
-    events = (event_of(row[2:], joined_only=bool(row[1])) for row in rows if not row[0])
-    return tuple(event for event in events if event is not None)
+def _page_of(connection: apsw.Connection, rows: Sequence[Row], upto: Position, limit: int) -> StreamPage:
+    end = fetch_row(connection, _CURSOR, (upto,)) or read_floor_row(connection)
+    return page_of(rows, end=cursor_of(end), upto=upto, limit=limit)
