@@ -17,7 +17,7 @@ ARGS ?=
 # Keeps what is locked unless asked otherwise: `make lock ARGS=--upgrade`. Without the header, the index and the links, the
 # files hold no address and no path.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links pyproject.toml $(ARGS)
+	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 # Prints the first Python that is new enough and can make a virtual environment; says what is missing otherwise.
 # Each candidate is asked for its version, because a name on PATH may be a shim without an interpreter behind it.
@@ -75,11 +75,14 @@ docs: $(INSTALLED) ## Write the pages that are tables of the code again
 	$(BIN)/python docs/generate.py
 
 # What runs the service, in an image for example, may be told to use either database and bus, so it has the drivers of all.
+# What builds it there is locked by itself, because pip can't take a few packages out of a file with hashes.
 .PHONY: lock
 lock: $(INSTALLED) ## Write the locked requirements again after a change of dependencies
-	$(LOCK) --extra dev --output-file requirements.txt
-	$(LOCK) --extra postgres --extra redis --constraints requirements.txt --output-file requirements-runtime.txt
-	@if grep -n '://' requirements.txt requirements-runtime.txt; then echo 'make: an address got into a lock file' >&2; exit 1; fi
+	$(LOCK) pyproject.toml --extra dev --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra postgres --extra redis --constraints requirements.txt \
+		--output-file requirements-runtime.txt
+	echo hatchling | $(LOCK) - --constraints requirements.txt --output-file requirements-build.txt
+	@if grep -n '://' requirements*.txt; then echo 'make: an address got into a lock file' >&2; exit 1; fi
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and what tests and builds leave behind
