@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def test_health_and_readiness(api: Api) -> None:
     assert got(await api.nobody.get("/healthz"), 200) == {"status": "ok"}
-    assert got(await api.nobody.get("/readyz"), 200) == {"status": "ready"}
+    assert got(await api.nobody.get("/readyz"), 200) == {"status": "ready", "reasons": []}
 
 
 async def test_a_stopping_instance_is_not_ready_but_alive(api: Api) -> None:

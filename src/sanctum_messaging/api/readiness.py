@@ -42,7 +42,7 @@ class WriteProbe:
         if self._failing_since is None:
             return Readiness("ready")
         failing_s = self._clock.monotonic() - self._failing_since
-        return Readiness("degraded" if failing_s < DEGRADED_S else "not_ready")
+        return Readiness("degraded" if failing_s < DEGRADED_S else "not_ready", reasons=("writes_fail",))
 
     async def _prove(self) -> None:
         now = self._clock.monotonic()

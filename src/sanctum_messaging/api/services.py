@@ -31,10 +31,14 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the instance should be given requests; ``code`` is the problem's where it should not."""
+    """Whether the instance should be given requests; ``code`` is the problem's where it should not.
+
+    ``reasons`` are words of what is wrong while it is ``degraded``, for an operator.
+    """
 
     state: Literal["ready", "degraded", "not_ready"]
     code: Literal["unavailable", "stopping"] = "unavailable"
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

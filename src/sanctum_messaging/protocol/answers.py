@@ -116,6 +116,11 @@ class HealthResult(Resource, frozen=True):
 
 
 class ReadinessResult(Resource, frozen=True):
-    """The service takes requests; ``degraded`` means that a write has just failed."""
+    """The service takes requests.
+
+    ``degraded`` means that something is wrong which does not keep it from that, and ``reasons`` says what: words such
+    as ``writes_fail``, ``bus_silent`` or ``fsync_off`` (docs/operations.md).
+    """
 
     status: Literal["ready", "degraded"]
+    reasons: list[str]

@@ -56,7 +56,9 @@ class TestProofs:
         for fails, seconds in ((False, 1), (True, 1), (True, 9.9), (True, 0.2), (False, 1), (True, 1)):
             failing.append(fails)
             clock.advance(seconds)
-            states.append((await probe.check()).state)
+            readiness = await probe.check()
+            states.append(readiness.state)
+            assert readiness.reasons == (() if readiness.state == "ready" else ("writes_fail",))
         assert states == ["ready", "degraded", "degraded", "not_ready", "ready", "degraded"]
 
     async def test_that_take_too_long_are_none(

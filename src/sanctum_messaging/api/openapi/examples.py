@@ -74,7 +74,7 @@ EXAMPLES: dict[str, Any] = {
     "ParticipantsPage": {"participants": [_PARTICIPANT], "nextCursor": None},
     "ParticipantsResult": {"participants": [_PARTICIPANT]},
     "ReadResult": {"readSeq": 2, "unreadCount": 0},
-    "ReadinessResult": {"status": "ready"},
+    "ReadinessResult": {"status": "degraded", "reasons": ["bus_silent"]},
     "SendMessage": {
         "conversationId": _CONVERSATION_ID,
         "clientMessageId": "5f0c1b9e",

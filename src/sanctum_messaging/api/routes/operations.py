@@ -45,7 +45,7 @@ def _readiness(services: Services) -> ASGIApp:
         readiness = await services.ready()
         if readiness.state == "not_ready":
             raise UnavailableError("The instance should not be given requests now.", code=readiness.code)
-        await send_reply(scope, send, Reply(200, ReadinessResult(status=readiness.state)))
+        await send_reply(scope, send, Reply(200, ReadinessResult(readiness.state, list(readiness.reasons))))
 
     return get_readiness
 
