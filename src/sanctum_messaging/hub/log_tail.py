@@ -13,6 +13,7 @@ import structlog
 
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.model import Cursor, Position
+from sanctum_messaging.hub.early_commits import EarlyCommits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ class LogTail:
         self._counters = counters
         self._on_event = on_event
         self._on_reset = on_reset
+        self._early = EarlyCommits()
         self._behind = asyncio.Event()
         self._wanted = Position(0)
         self._doubtful = False
@@ -75,18 +77,30 @@ class LogTail:
             limit = min(limit * 4, self._settings.ring_events)
 
     def apply(self, committed: Committed) -> None:
-        """Apply what a commit appended. What was applied already is dropped, a hole is left to ``run``."""
-        if self._contradicts(committed):
-            self._doubtful = True
-            self._behind.set()
-            return
+        """Apply what a commit appended, and what waited for it.
+
+        What was applied already is dropped. A hole is left to be filled by its writer, and after a moment to ``run``.
+        """
         if committed.before.position > self._ring.tail.position:
-            self._want(committed.before.position)
+            self._early.keep(committed)
+            self._want(committed.events[-1].position if committed.events else committed.before.position)
+            return
+        self._take(committed)
+        self._take_early()
+        self._wake()
+
+    def _take(self, committed: Committed) -> None:
+        """Apply a commit that follows the tail or reaches back over it."""
+        if self._contradicts(committed):
+            self.sweep()
             return
         for event in committed.events:
             if event.position > self._ring.tail.position:
                 self._on_event(event)
-        self._wake()
+
+    def _take_early(self) -> None:
+        while committed := self._early.take(self._ring.tail.position):
+            self._take(committed)
 
     async def run(self) -> None:
         """Fill holes and sweep until cancelled. A database that can't be read is asked again, and all wait for it."""
@@ -182,6 +196,7 @@ class LogTail:
             for event in events:
                 if event.position > self._ring.tail.position:
                     self._on_event(event)
+            self._take_early()
             self._wake()
             if len(events) < _READ_EVENTS:
                 return
@@ -192,6 +207,7 @@ class LogTail:
         _logger.error("log_diverged", tail=str(self._ring.tail), head=str(head))
         self.epoch += 1
         self._wanted = head.position
+        self._early.clear()
         self._on_reset(head)
         self._wake()
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
+from sanctum_messaging.hub.early_commits import MAX_EVENTS, EarlyCommits
 from tests.hub_client import until
 
 if TYPE_CHECKING:
@@ -173,6 +174,51 @@ class TestSweeping:
             world.hub.sweep()
             await world.hub._tail.reach((await world.store.read_head()).position)
         assert [line["event"] for line in logs] == ["log_unreadable"]
+
+
+class TestCommitsHeardOutOfOrder:
+    async def hold(self, world: World, count: int) -> list[Committed]:
+        group = await world.create("ada", "ben")
+        with world.unheard() as held:
+            for number in range(count):
+                await world.send(group, "ada", str(number))
+        return list(held)
+
+    async def test_wait_for_those_before_them_and_cost_no_read(self, world: World) -> None:
+        held = await self.hold(world, 6)
+        reads = len(world.log.reads)
+        for index in (2, 5, 1, 4, 3, 0):
+            world.hub.apply(held[index])
+        assert world.hub.tail == held[-1].events[-1].cursor
+        assert world.log.reads[reads:] == []
+
+    async def test_are_applied_once_the_hole_was_read(self, world: World, sockets: Sockets) -> None:
+        held = await self.hold(world, 3)
+        world.hub.apply(held[2])
+        await until(lambda: world.hub.tail == held[-1].events[-1].cursor)
+
+    async def test_are_not_kept_without_bound(self, world: World) -> None:
+        early = EarlyCommits()
+        (committed,) = await self.hold(world, 1)
+        large = replace(committed, events=committed.events * (MAX_EVENTS // 2))
+        for _ in range(3):
+            early.keep(large)
+        assert len(early) == 2
+        while early.take(large.before.position):
+            pass
+        early.keep(large)
+        assert len(early) == 1
+        assert early.take(Position(large.before.position - 1)) is None
+
+    async def test_of_another_log_are_not_applied(self, world: World, sockets: Sockets) -> None:
+        """They wait for a position which then has another tag than the one that they follow."""
+        held = await self.hold(world, 2)
+        foreign = replace(held[1], before=replace(held[1].before, tag="ffffffff"))
+        world.hub.apply(foreign)
+        world.hub.apply(held[0])
+        assert world.hub.tail == held[0].events[-1].cursor
+        await until(lambda: world.hub.tail == held[1].events[-1].cursor)
+        assert world.hub.counters.resets == 0
 
 
 class TestADatabaseThatFails:
