@@ -20,6 +20,7 @@ from sanctum_messaging.domain.model import (
 )
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter
+from sanctum_messaging.workers.participant_cache import ParticipantCache
 from sanctum_messaging.workers.writer import Writer
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ async def running_ports(store: Store, clock: Clock, heard: Heard | None = None) 
     bus.attach(heard)
     writer = Writer(store, bus.publish, clock)
     markers = ReadMarkerWriter(store, clock)
+    participants = ParticipantCache(store, clock)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         tasks.create_task(markers.run())
+        await participants.start()
         try:
-            yield Ports(store=store, log=writer, markers=markers, bus=bus, clock=clock)
+            yield Ports(store=store, log=writer, markers=markers, participants=participants, bus=bus, clock=clock)
         finally:
+            await participants.stop()
             writer.close()
             markers.close()
 

@@ -38,6 +38,7 @@ from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter
+from sanctum_messaging.workers.participant_cache import ParticipantCache
 from sanctum_messaging.workers.writer import Writer
 from tests.acting import actor
 
@@ -129,7 +130,15 @@ class World:
         self.forbidden_origin = "https://evil.example"
         self.writer = Writer(store, self.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
-        self.ports = Ports(store=store, log=self.writer, markers=self.markers, bus=self, clock=clock)
+        self.participants = ParticipantCache(store, clock)
+        self.ports = Ports(
+            store=store,
+            log=self.writer,
+            markers=self.markers,
+            participants=self.participants,
+            bus=self,
+            clock=clock,
+        )
         self.on_frame: OnFrame = create_on_frame(self.ports)
         self.persist: PersistResumeState = self.resume_store.persist
         """These two a test may replace at any time."""
@@ -153,7 +162,7 @@ class World:
             on_frame=self._perform,
             settings=self.settings,
             sweep_seconds=lambda: self.sweep_seconds,
-            invalidate=self.invalidated.append,
+            invalidate=self._invalidate,
         )
 
     async def authenticate(self, credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
@@ -175,6 +184,10 @@ class World:
 
     async def _persist(self, token: str, state: ResumeState, ttl: int, /) -> bool:
         return await self.persist(token, state, ttl)
+
+    def _invalidate(self, conversation_id: ConversationId | None) -> None:
+        self.invalidated.append(conversation_id)
+        self.participants.invalidate(conversation_id)
 
     def publish(self, committed: Committed) -> None:
         """Hear of a commit, as a bus does."""
@@ -287,9 +300,11 @@ async def running_world(world: World) -> AsyncGenerator[World]:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(world.writer.run())
         tasks.create_task(world.markers.run())
+        await world.participants.start()
         try:
             async with world.hub:
                 yield world
         finally:
+            await world.participants.stop()
             world.writer.close()
             world.markers.close()

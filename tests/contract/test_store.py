@@ -410,7 +410,6 @@ class TestReads:
         assert await store.find_message(TENANT, user("bob"), message.id) is None
         assert await store.find_message(TenantId("other"), user("ann"), message.id) is None
         assert await store.list_messages(TENANT, user("bob"), conversation, bounds=bounds, limit=5) is None
-        assert await store.list_participants(TENANT, user("bob"), conversation, after=None, limit=5) is None
 
     async def test_messages_are_paged_in_both_directions(self, store: Store, arranged: Arranged) -> None:
         conversation = await arranged.create("ann")
@@ -468,15 +467,30 @@ class TestReads:
         totals = await store.count_unread(TENANT, user("bob"))
         assert (totals.total, totals.conversations) == (2, 1)
 
-    async def test_participants_are_paged_by_user_id(self, store: Store, arranged: Arranged) -> None:
-        conversation = await arranged.create("ann", "cid", "bob", "dan")
+    async def test_those_present_come_in_the_order_of_code_points(self, store: Store, arranged: Arranged) -> None:
+        names = ["Zoe", "_x", "ann", "bob", "\u00e4nne", "\uff5e", "\U0001f600"]
+        conversation = await arranged.create(*reversed([*names, "cid"]))
         await arranged.remove(conversation, "cid")
-        page = await store.list_participants(TENANT, user("ann"), conversation, after=None, limit=2)
-        assert page is not None
-        assert [each.user_id for each in page] == ["ann", "bob"]
-        page = await store.list_participants(TENANT, user("ann"), conversation, after=user("bob"), limit=2)
-        assert page is not None
-        assert [each.user_id for each in page] == ["dan"]
+        assert names == sorted(names)
+        found = await store.read_participants(conversation)
+        assert [each.user_id for each in found.participants] == names
+
+    async def test_those_present_come_with_the_version_of_their_set(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann", "bob")
+        participation = await store.find_participation(TENANT, user("ann"), conversation)
+        assert participation is not None
+        found = await store.read_participants(conversation)
+        assert found.version == participation.members_version
+        assert found.participants[0] == participation.participant
+        await arranged.add(conversation, "cid")
+        assert (await store.read_participants(conversation)).version > found.version
+
+    async def test_nobody_is_present_in_what_is_not_there(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann")
+        await arranged.delete_conversation(conversation, "ann")
+        for gone in (conversation, ConversationId("never")):
+            found = await store.read_participants(gone)
+            assert (found.version, found.participants) == (0, ())
 
     async def test_a_participation_counts_those_present_and_the_owners(self, store: Store, arranged: Arranged) -> None:
         conversation = await arranged.create("ann", "bob", "cid", roles={"bob": Role.OWNER})

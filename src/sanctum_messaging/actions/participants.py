@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,15 +39,35 @@ class ParticipantPatch:
 async def list_participants(
     ports: Ports, actor: Actor, conversation_id: ConversationId, *, after: UserId | None, limit: int
 ) -> Sequence[Participant]:
-    """List those present beyond a user id, by user id.
+    """List those present beyond a user id, by user id; as of the actor's own check, or of a moment after it.
 
     Raises:
         NotFoundError: the actor is not in the conversation.
     """
-    listed = await ports.store.list_participants(actor.tenant, actor.user, conversation_id, after=after, limit=limit)
-    if listed is None:
+    participation = await get_participation(ports, actor, conversation_id)
+    own = participation.participant
+    present = (await ports.participants.get(conversation_id, participation.members_version)).participants
+    if not _is_among(present, own.user_id):
+        # The set is newer than the check, and he was removed in between: what came after that is not for him.
         raise NotFoundError
-    return listed
+    first = 0 if after is None else bisect_right(present, after, key=_user_id)
+    return [_with_own_marks(each, own) for each in present[first : first + limit]]
+
+
+def _is_among(present: Sequence[Participant], user_id: UserId) -> bool:
+    place = bisect_left(present, user_id, key=_user_id)
+    return place < len(present) and present[place].user_id == user_id
+
+
+def _user_id(participant: Participant) -> UserId:
+    return participant.user_id
+
+
+def _with_own_marks(participant: Participant, own: Participant) -> Participant:
+    """Complete the actor's own row by what nobody else may see."""
+    if participant.user_id != own.user_id:
+        return participant
+    return replace(own, role=participant.role, joined_at=participant.joined_at)
 
 
 async def update_participant(

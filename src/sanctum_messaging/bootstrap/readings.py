@@ -8,13 +8,15 @@ from sanctum_messaging.observability.metrics import Reading
 
 if TYPE_CHECKING:
     from sanctum_messaging.hub.hub import WebSocketHub
+    from sanctum_messaging.workers.participant_cache import ParticipantCache
     from sanctum_messaging.workers.writer import Writer
 
 
-def service_readings(writer: Writer, hub: WebSocketHub) -> list[Reading]:
-    """List the readings of the writer and the hub."""
+def service_readings(writer: Writer, hub: WebSocketHub, participants: ParticipantCache) -> list[Reading]:
+    """List the readings of the writer, the hub and the participant cache."""
     counts, hub_counts = writer.counts, hub.counters
     return [
+        *participant_cache_readings(participants),
         Reading("append_commits", "Commits of the log.", lambda: counts.commits),
         Reading("append_messages", "Messages that were appended.", lambda: counts.messages),
         Reading("append_events", "Events that were appended.", lambda: counts.events),
@@ -40,4 +42,30 @@ def service_readings(writer: Writer, hub: WebSocketHub) -> list[Reading]:
             lambda: {str(int(code)): count for code, count in hub_counts.closes.items()},
             label="code",
         ),
+    ]
+
+
+def participant_cache_readings(cache: ParticipantCache) -> list[Reading]:
+    """List the readings of the participant cache."""
+    counts = cache.counts
+    return [
+        Reading(
+            "participant_cache_hits",
+            "Sets of participants that were cached, by where; joined: found with another who asked for the same.",
+            lambda: {"memory": counts.memory_hits, "shared": counts.shared_hits, "joined": counts.joined},
+            label="level",
+        ),
+        Reading("participant_cache_misses", "Sets of participants read from the database.", lambda: counts.misses),
+        Reading(
+            "participant_cache_invalidations",
+            "Times that a set of participants, or all of them, had to be forgotten.",
+            lambda: counts.invalidations,
+        ),
+        Reading(
+            "participant_cache_unshared",
+            "Sets of participants not shared, because too many waited for it.",
+            lambda: cache.unshared,
+        ),
+        Reading("participant_cache_entries", "Sets of participants in memory.", lambda: cache.entries, "gauge"),
+        Reading("participant_cache_participants", "Participants in these sets.", lambda: cache.participants, "gauge"),
     ]

@@ -28,6 +28,7 @@ from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateWriter
+from sanctum_messaging.workers.participant_cache import ParticipantCache
 from sanctum_messaging.workers.retention import run_retention
 from sanctum_messaging.workers.writer import Writer
 
@@ -102,7 +103,8 @@ async def _running(
     markers = ReadMarkerWriter(store, clock)
     resume_store = SQLiteResumeStore(database, clock)
     resume_states = ResumeStateWriter(resume_store, clock)
-    ports = Ports(store=store, log=writer, markers=markers, bus=bus, clock=clock)
+    participants = ParticipantCache(store, clock)
+    ports = Ports(store=store, log=writer, markers=markers, participants=participants, bus=bus, clock=clock)
     hub = WebSocketHub(
         authenticate=_authenticate_with(verifier, _origins(config)),
         load_resume_state=resume_store.load,
@@ -111,6 +113,7 @@ async def _running(
         log=store,
         on_frame=create_on_frame(ports),
         settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
+        invalidate=participants.invalidate,
     )
     bus.attach(hub)
     gate = Gate(WriteProbe(store, clock))
@@ -120,7 +123,7 @@ async def _running(
             verifier=verifier,
             streams=hub,
             websocket=WebSocketEndpoint(hub),
-            render_metrics=share_metrics(create_render_metrics(service_readings(writer, hub))),
+            render_metrics=share_metrics(create_render_metrics(service_readings(writer, hub, participants))),
             ready=gate.ready,
             settings=ApiSettings(config.cors_allowed_origins, config.cors_allow_credentials, config.docs),
             extra_routes=tuple(demo_routes(development_issuer(config, clock.now))) if config.dev else (),
@@ -132,9 +135,11 @@ async def _running(
         for each in writers:
             tasks.create_task(each.run())
         try:
+            await participants.start()
             async with hub:
                 yield Service(asgi, hub, gate)
         finally:
+            await participants.stop()
             retention.cancel()
             for each in writers:
                 each.close()

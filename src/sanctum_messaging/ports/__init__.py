@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.bus import Bus
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.log import Log
+    from sanctum_messaging.ports.participant_cache import ParticipantCache
     from sanctum_messaging.ports.read_markers import ReadMarkers
     from sanctum_messaging.ports.store import Store
 
@@ -20,5 +21,6 @@ class Ports:
     store: Store
     log: Log
     markers: ReadMarkers
+    participants: ParticipantCache
     bus: Bus
     clock: Clock

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class ParticipantSet:
     """Those present in a conversation, by user id, as of a version of the set.
 
-    What only a participant himself may see of his row (muted, hidden, pinned) is of no set's version: nobody may show
-    it from here.
+    What only a participant himself may see of his row (muted, hidden, pinned), and the row's version, which counts
+    changes of these too, are of no set's version: nobody may show them from here, or decide by them. What a cache gives
+    has the defaults there.
     """
 
     version: int
@@ -31,8 +32,11 @@ class ParticipantCache(Protocol):
     async def get(self, conversation_id: ConversationId, version: int) -> ParticipantSet:
         """Return the set of that version, or a newer one if there is one by now; one read for all who ask at a time.
 
+        Never an older one. Of a conversation that was deleted meanwhile the set is empty, and its version 0.
+
         Raises:
-            UnavailableError: it is in no cache, and the database does not answer.
+            UnavailableError: it is in no cache, and the database does not answer, or has gone back to an earlier state
+                (a failover that lost commits); or ``stopping``.
         """
         ...
 
@@ -53,5 +57,11 @@ class SharedParticipants(Protocol):
         ...
 
     async def forget_all(self) -> None:
-        """Forget everything: the log is another one, and its versions may be counted anew."""
+        """Forget everything: the log may be another one, which counts its versions anew.
+
+        When it returns, no instance finds what was put before.
+
+        Raises:
+            UnavailableError: it can't be done now; the caller asks again, and believes nothing until it is done.
+        """
         ...

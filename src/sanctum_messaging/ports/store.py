@@ -127,14 +127,10 @@ class Store(EventLog, Protocol):
         """Find the rows of these users, present or gone; for deciding, not for showing."""
         ...
 
-    async def list_participants(
-        self, tenant: TenantId, user: UserId, conversation_id: ConversationId, *, after: UserId | None, limit: int
-    ) -> Sequence[Participant] | None:
-        """List those present, by user id, beyond ``after``; none for an outsider."""
-        ...
-
     async def read_participants(self, conversation_id: ConversationId) -> ParticipantSet:
         """Read all who are present, by user id, with the version of that set; for the cache, which asks for no rank.
+
+        Their order is that of the code points, whatever the database's collation.
 
         One statement: the participants are exactly those of the version. Of a conversation that does not exist or was
         deleted the set is empty.

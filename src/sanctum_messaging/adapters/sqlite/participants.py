@@ -8,23 +8,19 @@ import msgspec
 
 from sanctum_messaging.adapters.sql.rows import (
     CONVERSATION,
-    CONVERSATION_WIDTH,
     PARTICIPANT,
-    PARTICIPANT_WIDTH,
-    conversation_of,
     participant_of,
+    participation_of,
 )
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, fetch_row
-from sanctum_messaging.domain.model import Participation
 from sanctum_messaging.ports.participant_cache import ParticipantSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     import apsw
 
-    from sanctum_messaging.domain.model import ConversationId, Participant, TenantId, UserId
+    from sanctum_messaging.domain.model import ConversationId, Participant, Participation, TenantId, UserId
 
 PARTICIPATION = f"""
     {CONVERSATION}, {PARTICIPANT}, c.members_version,
@@ -45,31 +41,11 @@ SELECT json_group_array(json_array({PARTICIPANT}))
 FROM json_each(:users) AS wanted
 JOIN participant p ON p.conversation_id = :id AND p.user_id = wanted.value
 """
-_LIST = f"""
-SELECT json_group_array(json_array({PARTICIPANT})) FROM (
-    SELECT * FROM participant
-    WHERE conversation_id = :id AND left_at IS NULL AND user_id > :after
-    ORDER BY user_id LIMIT :limit
-) AS p
-"""
-
 _SET = f"""
 SELECT coalesce((SELECT members_version FROM conversation WHERE id = :id AND deleted_at IS NULL), 0),
     (SELECT json_group_array(json_array({PARTICIPANT}))
      FROM (SELECT * FROM participant WHERE conversation_id = :id AND left_at IS NULL ORDER BY user_id) AS p)
 """
-
-
-def participation_of(row: Sequence[Any]) -> Participation:
-    """Read the columns of ``PARTICIPATION``."""
-    rest = row[CONVERSATION_WIDTH + PARTICIPANT_WIDTH :]
-    return Participation(
-        conversation=conversation_of(row),
-        participant=participant_of(row[CONVERSATION_WIDTH:]),
-        members_version=rest[0],
-        present=rest[1],
-        owners=rest[2],
-    )
 
 
 def find_participation(
@@ -93,11 +69,3 @@ def read_participants(connection: apsw.Connection, conversation_id: Conversation
     row = fetch_row(connection, _SET, {"id": conversation_id})
     version, rows = (0, "[]") if row is None else row
     return ParticipantSet(version, tuple(participant_of(each) for each in msgspec.json.decode(rows)))
-
-
-def list_participants(
-    connection: apsw.Connection, conversation_id: ConversationId, *, after: UserId | None, limit: int
-) -> Sequence[Participant]:
-    """List those present, by user id; the caller has checked that he may see them."""
-    names = {"id": conversation_id, "after": after or "", "limit": limit}
-    return [participant_of(row) for row in fetch_json(connection, _LIST, names)]

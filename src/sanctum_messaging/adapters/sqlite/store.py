@@ -94,18 +94,6 @@ class SQLiteStore:
             lambda connection: participants.find_participants(connection, conversation_id, users)
         )
 
-    async def list_participants(
-        self, tenant: TenantId, user: UserId, conversation_id: ConversationId, *, after: UserId | None, limit: int
-    ) -> Sequence[Participant] | None:
-        """List those present, by user id."""
-
-        def work(connection: apsw.Connection) -> Sequence[Participant] | None:
-            if participants.find_participation(connection, tenant, user, conversation_id) is None:
-                return None
-            return participants.list_participants(connection, conversation_id, after=after, limit=limit)
-
-        return await self._database.read_snapshot(work)
-
     async def read_participants(self, conversation_id: ConversationId) -> ParticipantSet:
         """Read all who are present, with the version of that set."""
         return await self._database.read(lambda connection: participants.read_participants(connection, conversation_id))
