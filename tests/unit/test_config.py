@@ -33,6 +33,7 @@ def test_production_needs_only_the_identity_provider() -> None:
     assert config == Config(
         host="127.0.0.1",
         port=8080,
+        workers=1,
         data_dir=Path("sanctum-data"),
         database_url="sqlite:///sanctum-data/messaging.db",
         database_pool_size=10,
@@ -96,6 +97,7 @@ def test_space_around_a_value_is_no_part_of_it() -> None:
     [
         ("PORT", "0", 0),
         ("PORT", "65535", 65535),
+        ("WORKERS", "1", 1),
         ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104 # It is what a container listens on.
         ("HOST", "fe80::1%eth0", "fe80::1%eth0"),
         ("LOG_LEVEL", "DEBUG", "debug"),
@@ -150,6 +152,9 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("HOST", "a canary"),
         ("LOG_LEVEL", "canary"),
         ("DOCS", "canary"),
+        ("WORKERS", "0"),
+        ("WORKERS", "65"),
+        ("WORKERS", "two canaries"),
         ("DATABASE_URL", "sqlite://a.db"),
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:"),
@@ -243,6 +248,14 @@ def test_all_faults_are_told_at_once() -> None:
     found = faults({"PORT": "x", "LOG_LEVEL": "x", "JWKS_URL": "x", "CORS_ALLOW_CREDENTIALS": "on"})
 
     assert list(found) == ["PORT", "JWKS_URL", "LOG_LEVEL", "JWT_ISSUER", "JWT_AUDIENCE", "CORS_ALLOW_CREDENTIALS"]
+
+
+def test_a_file_serves_one_process() -> None:
+    meaning = "a SQLite file serves one process; set DATABASE_URL to PostgreSQL"
+    for address in ("", "sqlite:///a.db"):
+        assert faults({**PRODUCTION, "WORKERS": "2", "DATABASE_URL": address}) == {"WORKERS": meaning}
+    assert list(faults({**PRODUCTION, "WORKERS": "2", "DATABASE_URL": "canary"})) == ["DATABASE_URL"]
+    assert load(WORKERS="64", **SHARED).workers == 64
 
 
 def test_without_an_identity_provider_the_fault_says_what_to_set() -> None:

@@ -54,6 +54,7 @@ class Config:
 
     host: str
     port: int
+    workers: int
     data_dir: Path
     database_url: str = field(repr=False)
     database_pool_size: int
@@ -156,6 +157,7 @@ def _read(reader: _Reader, *, dev: bool) -> Config:
     return Config(
         host=reader.read(variables.HOST),
         port=reader.read(variables.PORT),
+        workers=reader.read(variables.WORKERS),
         data_dir=data_dir,
         database_url=reader.read(variables.DATABASE_URL) or SQLITE + quote(str(data_dir / DATABASE_FILE)),
         database_pool_size=reader.read(variables.DATABASE_POOL_SIZE),
@@ -189,7 +191,8 @@ def _contradictions(config: Config, reader: _Reader) -> Iterator[Fault]:
             yield Fault(name, "can't be set with --dev, which trusts tokens of its own only")
     else:
         yield from _issuer_faults(key_sets, given)
-    yield from _storage_faults(config, given)
+    if malformed.isdisjoint({"DATABASE_URL", "DATABASE_URL_FILE"}):
+        yield from _storage_faults(config, given)
     if "JWT_TENANT" in given and "JWT_TENANT_CLAIM" in given:
         yield Fault("JWT_TENANT_CLAIM", "can't be set together with JWT_TENANT")
     if config.cors_allow_credentials and not config.cors_allowed_origins and "CORS_ALLOWED_ORIGINS" not in malformed:
@@ -199,6 +202,8 @@ def _contradictions(config: Config, reader: _Reader) -> Iterator[Fault]:
 def _storage_faults(config: Config, given: Mapping[str, str]) -> Iterator[Fault]:
     """A file is of one process, which needs nobody to tell it what it does itself."""
     if not config.uses_postgres:
+        if config.workers > 1:
+            yield Fault("WORKERS", "a SQLite file serves one process; set DATABASE_URL to PostgreSQL")
         for name in ("REDIS_URL", "BUS_SECRET"):
             if name in given:
                 yield Fault(name, f"is for several instances, which need a DATABASE_URL of {POSTGRES[0]}…")

@@ -21,6 +21,8 @@ MIN_SECRET = 16
 MIN_POOL = 2
 """One connection is the writer's own."""
 MAX_POOL = 200
+MAX_WORKERS = 64
+"""More than a machine has use for, and few enough that a slip of the hand does not bring it down."""
 _MAX_TEXT = 255
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -50,9 +52,7 @@ def parse_host(value: str) -> str:
 
 
 def parse_port(value: str) -> int:
-    if not (value.isascii() and value.isdecimal()) or int(value) > MAX_PORT:
-        raise ValueError(f"must be a number from 0 to {MAX_PORT}")
-    return int(value)
+    return _number(value, 0, MAX_PORT)
 
 
 def parse_log_level(value: str) -> str:
@@ -104,9 +104,11 @@ def parse_secret(value: str) -> str:
 
 
 def parse_pool_size(value: str) -> int:
-    if not (value.isascii() and value.isdecimal()) or not MIN_POOL <= int(value) <= MAX_POOL:
-        raise ValueError(f"must be a number from {MIN_POOL} to {MAX_POOL}")
-    return int(value)
+    return _number(value, MIN_POOL, MAX_POOL)
+
+
+def parse_workers(value: str) -> int:
+    return _number(value, 1, MAX_WORKERS)
 
 
 def parse_jwks_url(value: str) -> str:
@@ -153,3 +155,9 @@ def parse_origin(value: str) -> str:
         if port in {None, _DEFAULT_PORTS[parts.scheme]}
         else f"{parts.scheme}://{bare}:{port}"
     )
+
+
+def _number(value: str, low: int, high: int) -> int:
+    if not (value.isascii() and value.isdecimal()) or not low <= int(value) <= high:
+        raise ValueError(f"must be a number from {low} to {high}")
+    return int(value)

@@ -13,6 +13,7 @@ from sanctum_messaging.config.parsers import (
     LOG_LEVELS,
     MAX_POOL,
     MAX_PORT,
+    MAX_WORKERS,
     MIN_POOL,
     MIN_SECRET,
     POSTGRES,
@@ -30,6 +31,7 @@ from sanctum_messaging.config.parsers import (
     parse_secret,
     parse_switch,
     parse_text,
+    parse_workers,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,15 @@ class Variable(Generic[T_co]):
 
 HOST = Variable("HOST", "host", "127.0.0.1", "Address to listen on; `0.0.0.0` or `::` for all.", parse_host)
 PORT = Variable("PORT", "number", 8080, "Port to listen on; 0 takes a free one.", parse_port, range=f"0-{MAX_PORT}")
+WORKERS = Variable(
+    "WORKERS",
+    "number",
+    1,
+    "Processes that serve this address together, each an instance with connections of its own. Above 1 with PostgreSQL"
+    " only.",
+    parse_workers,
+    range=f"1-{MAX_WORKERS}",
+)
 DATA_DIR = Variable("DATA_DIR", "path", Path("sanctum-data"), "Directory of all that is stored.", Path)
 DATABASE_URL = Variable(
     "DATABASE_URL",
@@ -169,6 +180,7 @@ DOCS = Variable(
 VARIABLES: tuple[Variable[object], ...] = (
     HOST,
     PORT,
+    WORKERS,
     DATA_DIR,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
