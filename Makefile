@@ -39,7 +39,7 @@ endef
 .PHONY: help
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
-		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: $(INSTALLED) ## Start the service for development, with the demo page
@@ -49,12 +49,17 @@ run: $(INSTALLED) ## Start the service for development, with the demo page
 test: $(INSTALLED) ## Run the tests (all but those marked soak or chaos)
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: test-servers
+test-servers: $(INSTALLED) ## Run the adapters' tests on the servers of this machine
+	@$(BIN)/python -m tests.servers $(ARGS)
+
 .PHONY: check
 check: $(INSTALLED) ## Run exactly what CI runs: lint, format, types, layers, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) test-servers
 	@$(MAKE) test
 
 .PHONY: fmt

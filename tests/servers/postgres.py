@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+OWN_FOLDER = {"unix_socket_directories": "", "dynamic_shared_memory_type": "mmap"}
+"""Keeps all that it makes in its folder, so that a server which was killed leaves nothing elsewhere."""
 CARELESS = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "64MB"}
 """For a server that has to outlive its processes, but not the machine: what the kernel holds is safe enough for it."""
 _CANNOT_CONNECT_NOW = "57P03"
@@ -48,8 +50,8 @@ class PostgresServer(Server):
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
     def command(self) -> list[str]:
-        fixed = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
-        options = [f"--{name}={value}" for name, value in {**self.settings, **fixed}.items()]
+        settings = {**self.settings, **OWN_FOLDER, "listen_addresses": "127.0.0.1", "port": str(self.port)}
+        options = [f"--{name}={value}" for name, value in settings.items()]
         return [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
 
     def answers(self) -> bool:
