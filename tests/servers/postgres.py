@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tests.servers.postgres_binaries import find_postgres, reachable, unprivileged_user
 from tests.servers.postgres_wire import USER, PostgresError, run_sql, send_sql
 from tests.servers.process import group_of
-from tests.servers.server import Server, ServerError, find_memory, locale_of_servers, open_folder
+from tests.servers.server import Server, ServerError, clean_environ, find_memory, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,10 +89,10 @@ class PostgresServer(Server):
         login = [f"--username={USER}", "--auth=trust", "--encoding=UTF8"]
         self._run("initdb", *login, "--no-sync", "--no-instructions", "-D", str(self.folder / "data"))
 
-    def clone(self, upstream: str) -> None:
-        """Copy the data of a running server, whose standby this becomes, and follow it at this address."""
+    def clone(self, primary: str) -> None:
+        """Copy the data of the server at this address, whose standby this becomes."""
         place = ["-D", str(self.folder / "data"), "--write-recovery-conf", "--wal-method=stream"]
-        self._run("pg_basebackup", "--dbname", upstream, *place, "--checkpoint=fast", "--no-sync")
+        self._run("pg_basebackup", "--dbname", primary, *place, "--checkpoint=fast", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -102,7 +102,7 @@ class PostgresServer(Server):
             text=True,
             check=False,
             cwd=self.folder,
-            env={**os.environ, "LC_ALL": locale_of_servers()},
+            env=clean_environ(),
             user=self.user,
             group=group_of(self.user),
             extra_groups=None if self.user is None else [],
@@ -128,9 +128,10 @@ def open_postgres(*, durable: bool = False, settings: Mapping[str, str] | None =
 def open_standby(
     primary: PostgresServer, *, upstream: str | None = None, settings: Mapping[str, str] | None = None
 ) -> Iterator[PostgresServer]:
-    """Start a standby that follows a running server, through another address such as a proxy's if one is given."""
-    with _open_folder({**primary.settings, **(settings or {})}) as server:
-        server.clone(upstream or primary.url)
+    """Start a standby of a running server, which follows it at another address if one is given, such as a proxy's."""
+    follows = {"primary_conninfo": upstream or primary.url}
+    with _open_folder({**primary.settings, **follows, **(settings or {})}) as server:
+        server.clone(primary.url)
         server.start_anywhere()
         yield server
 

@@ -84,8 +84,9 @@ class Server:
     def start(self) -> None:
         """Start it and return once it answers. Raises ``ServerError`` with its log."""
         assert not self.is_running(), "it is running"
-        environ = {**os.environ, "LC_ALL": locale_of_servers()}
-        self._child = Child(self.command(), folder=self.folder, ending=self.ENDING, environ=environ, user=self.user)
+        self._child = Child(
+            self.command(), folder=self.folder, ending=self.ENDING, environ=clean_environ(), user=self.user
+        )
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             if not self.is_running() or time.monotonic() > deadline:
@@ -168,9 +169,10 @@ def free_port() -> int:
             return port
 
 
-def locale_of_servers() -> str:
-    """Name a locale that every machine has, for messages that are the same everywhere."""
-    return "C.UTF-8" if os.uname().sysname == "Linux" else "C"
+def clean_environ() -> dict[str, str]:
+    """Take the environment without what configures PostgreSQL's programs, and with messages that are always English."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**kept, "LC_ALL": "C.UTF-8" if os.uname().sysname == "Linux" else "C"}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 
 from tests.servers.postgres import PostgresServer, open_standby
 from tests.servers.postgres_wire import PostgresError
+from tests.servers.proxy import Proxy
 from tests.servers.server import ServerError
 from tests.servers.valkey import open_valkey
 
@@ -81,18 +83,21 @@ def test_a_paused_postgres_answers_once_it_is_resumed(postgres_server: PostgresS
     asking.join()
 
 
-def test_a_standby_follows_and_takes_writes_when_promoted(postgres_server: PostgresServer) -> None:
+async def test_a_standby_follows_and_takes_writes_when_promoted(postgres_server: PostgresServer) -> None:
     postgres_server.revive()
-    with open_standby(postgres_server) as standby:
-        postgres_server.run_sql("CREATE TABLE followed AS SELECT 'here' AS it")
-        wait_until_replayed(postgres_server, standby)
-        with pytest.raises(PostgresError, match="25006"):
-            standby.run_sql("DROP TABLE followed")
+    async with Proxy(postgres_server.port) as link:
+        with open_standby(postgres_server, upstream=link.url(postgres_server.url)) as standby:
+            postgres_server.run_sql("CREATE TABLE followed AS SELECT 'here' AS it")
+            await asyncio.to_thread(wait_until_replayed, postgres_server, standby)
+            with pytest.raises(PostgresError, match="25006"):
+                standby.run_sql("DROP TABLE followed")
 
-        standby.promote()
+            link.hold()
+            postgres_server.run_sql("INSERT INTO followed VALUES ('lost')")
+            standby.promote()
 
-        standby.run_sql("INSERT INTO followed VALUES ('there')")
-        assert standby.run_sql("TABLE followed") == [["here"], ["there"]]
+            standby.run_sql("INSERT INTO followed VALUES ('there')")
+            assert standby.run_sql("TABLE followed") == [["here"], ["there"]]
 
 
 def test_a_start_that_fails_shows_the_log(postgres_server: PostgresServer) -> None:
