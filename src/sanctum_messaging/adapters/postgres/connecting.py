@@ -20,6 +20,8 @@ STATEMENT_CACHE = 200
 # A statement waits 2 s for a lock and runs 5 s at most; no transaction of ours waits for us, so 1 s of that is a fault.
 # The server lets go of a client whose machine has vanished after 10 s, with the lock that a commit under way may hold;
 # keepalives each minute keep the connection known to firewalls. Compiling short statements costs more than it saves.
+# Every statement of ours walks indexes, a few entries at a time and in their order. A plan is made once per connection,
+# perhaps while the tables are empty and everything costs the same; what suits only small tables is kept out of it.
 _SETTINGS = f"""
 SET application_name = '{APPLICATION}';
 SET default_transaction_isolation = 'read committed';
@@ -28,7 +30,14 @@ SET lock_timeout = '2s';
 SET idle_in_transaction_session_timeout = '1s';
 SET tcp_user_timeout = '10s';
 SET tcp_keepalives_idle = '60s';
-SET jit = off
+SET jit = off;
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_sort = off;
+SET enable_incremental_sort = off
 """
 _SCHEMES = frozenset({"postgresql", "postgres"})
 
