@@ -1,13 +1,11 @@
-"""The running service: a listening socket, uvicorn on it, and a stop that loses nothing."""
+"""The running service: uvicorn on a listening socket, and a stop that loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import os
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,15 +15,17 @@ import uvloop
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sanctum_messaging.bootstrap.service import open_service
-from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.listening import BACKLOG, announce, open_listener
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import socket
+    from collections.abc import Callable, Coroutine, Generator
 
     from uvicorn._types import ASGISendEvent
 
     from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
+    from sanctum_messaging.supervisor.membership import Membership
 
 GC_THRESHOLDS = (20_000, 20, 100)
 """Requests make many short-lived objects and few cycles: at the usual 700 the collector takes a tenth of the processor
@@ -34,13 +34,10 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits. With the default of 5 ms the writer's thread, which
 asks for it once per statement, is starved by a busy event loop: a batch took 555 ms instead of 8."""
 MAX_FRAME_BYTES = 64 * 1024
-BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 s after which load balancers let go of an idle connection: they should be first."""
 GRACE_SECONDS = 2
 """What requests under way may still take once the service stops; with the hub's own share the stop is over in 5 s."""
-TCP_USER_TIMEOUT_MS = 30_000
-"""Data that a peer does not acknowledge for this long ends the connection, whatever keeps its window shut."""
 
 _log = structlog.get_logger()
 
@@ -51,61 +48,75 @@ def serve(config: Config) -> int:
     Raises:
         ConfigError: the address, the database or the keys can't be had.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    gc.set_threshold(*GC_THRESHOLDS)
-    with _listening(config) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config, listener))
+    with open_listener(config) as listener:
+        _run(_serve(config, listener))
     return 0
 
 
-@contextlib.contextmanager
-def _listening(config: Config) -> Generator[socket.socket]:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {reason}")) from error
-    # Every accepted socket inherits these. The plain event loop would leave small answers to wait for others.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
-    with listener:
-        yield listener
+def serve_as_worker(config: Config, membership: Membership) -> int:
+    """Serve as one of several processes, until a signal or the end of the supervisor; return the exit code.
+
+    Raises:
+        ConfigError: the database or the keys can't be had.
+    """
+    with contextlib.closing(membership):
+        _run(_serve_as_worker(config, membership))
+    return 0
+
+
+def _run(serving: Coroutine[None, None, None]) -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(*GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)
 
 
 async def _serve(config: Config, listener: socket.socket) -> None:
     async with open_service(config) as service:
-        server = _Server(
-            uvicorn.Config(
-                service.asgi,
-                http="httptools",
-                ws=_SocketProtocol,
-                ws_max_size=MAX_FRAME_BYTES,
-                ws_ping_interval=None,
-                ws_per_message_deflate=False,
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_stop_on_signal(service, server, _hear_signals(server)))
-            gc.freeze()  # What is there now stays to the end and need not be looked at again.
-            _announce(config, listener)
-            await server.serve(sockets=[listener])
+        await _serve_until_told(service, listener, asyncio.Event(), lambda: announce(config, listener))
     _log.info("stopped")
 
 
-def _hear_signals(server: uvicorn.Server) -> asyncio.Event:
+async def _serve_as_worker(config: Config, membership: Membership) -> None:
+    told = asyncio.Event()
+    async with open_service(config, membership.share_metrics) as service, membership.joined(on_orphaned=told.set):
+        await _serve_until_told(service, membership.listener, told, membership.announce)
+    _log.info("stopped")
+
+
+async def _serve_until_told(
+    service: Service, listener: socket.socket, told: asyncio.Event, on_listening: Callable[[], None]
+) -> None:
+    server = _Server(
+        uvicorn.Config(
+            service.asgi,
+            http="httptools",
+            ws=_SocketProtocol,
+            ws_max_size=MAX_FRAME_BYTES,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    _hear_signals(server, told)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_stop_on_signal(service, server, told))
+        gc.freeze()  # What is there now stays to the end and need not be looked at again.
+        on_listening()
+        await server.serve(sockets=[listener])
+
+
+def _hear_signals(server: uvicorn.Server, told: asyncio.Event) -> None:
     """Take SIGINT and SIGTERM from here on, before anybody is told that there is something to stop."""
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
 
     def tell() -> None:
         server.force_exit = told.is_set()
@@ -113,7 +124,6 @@ def _hear_signals(server: uvicorn.Server) -> asyncio.Event:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, tell)
-    return told
 
 
 async def _stop_on_signal(service: Service, server: uvicorn.Server, told: asyncio.Event) -> None:
@@ -122,14 +132,6 @@ async def _stop_on_signal(service: Service, server: uvicorn.Server, told: asynci
     _log.info("stopping")
     await service.drain()
     server.should_exit = True
-
-
-def _announce(config: Config, listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    _log.info("listening", address=address)
-    if config.dev:
-        print(f"\n  Sanctum Messaging: open {address}/?user=ann and, in another tab, {address}/?user=bob\n", flush=True)  # noqa: T201 - the one line that is for a person
 
 
 class _SocketProtocol(WebSocketsSansIOProtocol):

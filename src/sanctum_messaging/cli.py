@@ -12,7 +12,7 @@ from sanctum_messaging import __version__
 from sanctum_messaging.config import ConfigError, describe_config, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from sanctum_messaging.config import Config
 
@@ -54,15 +54,24 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on [HOST].")
 @click.option("--port", help="Port to listen on; 0 takes a free one [PORT].")
+@click.option("--workers", metavar="N", help="Processes that serve together; above 1 with PostgreSQL only [WORKERS].")
+@click.option("--as-worker", type=int, nargs=3, hidden=True, help="Number and descriptors, from the supervisor.")
 @dev_option
 @data_dir_option
-def serve(host: str | None, port: str | None, *, dev: bool, data_dir: str | None) -> None:
+def serve(
+    host: str | None,
+    port: str | None,
+    *,
+    workers: str | None,
+    as_worker: tuple[int, int, int] | None,
+    dev: bool,
+    data_dir: str | None,
+) -> None:
     """Start the service; it runs until it is told to stop."""
-    config = _load({"HOST": host, "PORT": port, "DATA_DIR": data_dir}, dev=dev)
-    _configure_logging(config)
-    from sanctum_messaging.app import serve as run  # noqa: PLC0415 # The other commands start without the server.
-
-    sys.exit(_started(lambda: run(config)))
+    overrides = {"HOST": host, "PORT": port, "WORKERS": workers, "DATA_DIR": data_dir}
+    config = _load(overrides, dev=dev)
+    _configure_logging(config, worker=as_worker and as_worker[0])
+    sys.exit(_started(lambda: _serve(config, as_worker, _chosen(os.environ, overrides))))
 
 
 @main.command()
@@ -123,14 +132,38 @@ def config(*, dev: bool, data_dir: str | None) -> None:
         click.echo(f"{name}={value}")
 
 
+def _serve(config: Config, as_worker: tuple[int, int, int] | None, environ: Mapping[str, str]) -> int:
+    """Serve alone, or as one of several processes, or have several processes serve."""
+    # The other commands start without the server, and so does the supervisor, which stays small.
+    if as_worker is not None:
+        from sanctum_messaging.supervisor.membership import Membership  # noqa: PLC0415
+
+        membership = Membership.inherit(*as_worker[1:])
+        from sanctum_messaging.app import serve_as_worker  # noqa: PLC0415
+
+        return serve_as_worker(config, membership)
+    if config.workers > 1:
+        from sanctum_messaging.supervisor.serving import serve_with_workers  # noqa: PLC0415
+
+        return serve_with_workers(config, environ)
+    from sanctum_messaging.app import serve as serve_alone  # noqa: PLC0415
+
+    return serve_alone(config)
+
+
+def _chosen(environ: Mapping[str, str], overrides: Mapping[str, str | None]) -> dict[str, str]:
+    """Write the environment as if the command line had been part of it."""
+    return {**environ, **{name: text for name, text in overrides.items() if text is not None}}
+
+
 def _load(overrides: dict[str, str | None], *, dev: bool = False, only: Collection[str] | None = None) -> Config:
     return _started(lambda: load_config(os.environ, overrides, dev=dev, only=only))
 
 
-def _configure_logging(config: Config) -> None:
+def _configure_logging(config: Config, *, worker: int | None = None) -> None:
     from sanctum_messaging.observability.logging import configure_logging  # noqa: PLC0415 # As in serve.
 
-    configure_logging(config.log_level, human=config.dev)
+    configure_logging(config.log_level, human=config.dev, worker=worker)
 
 
 Result = TypeVar("Result")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from types import ModuleType
@@ -16,15 +17,16 @@ from sanctum_messaging.adapters.jwt.keys import StaticKeys, parse_key_set
 from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
 from sanctum_messaging.bootstrap.identity import wall_clock
 from sanctum_messaging.cli import main
-from sanctum_messaging.config import VARIABLES, Config, ConfigError, Fault
+from sanctum_messaging.config import VARIABLES, Config, ConfigError, Fault, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from click.testing import Result
 
     from sanctum_messaging.ports.identity import VerifiedToken
+    from sanctum_messaging.supervisor.membership import Membership
 
 
 @pytest.fixture(autouse=True)
@@ -42,11 +44,12 @@ def sanctum(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def serving(monkeypatch: pytest.MonkeyPatch, serve: Callable[[Config], int]) -> None:
+def serving(monkeypatch: pytest.MonkeyPatch, serve: Callable[[Config], int]) -> ModuleType:
     """Put another server behind the command."""
     app = ModuleType("sanctum_messaging.app")
-    app.serve = serve  # type: ignore[attr-defined] # It is the module's only name.
+    app.serve = serve  # type: ignore[attr-defined] # The module has such names only as a test gives it.
     monkeypatch.setitem(sys.modules, "sanctum_messaging.app", app)
+    return app
 
 
 def test_the_version_is_shown() -> None:
@@ -69,6 +72,53 @@ def test_serve_hands_over_the_configuration_and_returns_the_exit_code(monkeypatc
     assert result.exit_code == 7
     (config,) = served
     assert (config.dev, config.host, config.port, str(config.data_dir)) == (True, "::1", 9000, "/somewhere")
+
+
+def test_several_workers_are_left_to_the_supervisor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    served: list[tuple[Config, Mapping[str, str]]] = []
+
+    def serve_with_workers(config: Config, environ: Mapping[str, str]) -> int:
+        served.append((config, environ))
+        return 7
+
+    serving(monkeypatch, lambda _: pytest.fail("it was started alone"))
+    monkeypatch.setattr("sanctum_messaging.supervisor.serving.serve_with_workers", serve_with_workers)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://host/name")
+    monkeypatch.setenv("HOST", "::1")
+
+    result = sanctum("serve", "--dev", "--workers", "3", "--port", "0", "--data-dir", str(tmp_path))
+
+    assert result.exit_code == 7
+    ((config, environ),) = served
+    assert config.workers == 3
+    assert load_config(environ, dev=True) == config, "the workers read another configuration"
+
+
+def test_a_worker_serves_with_what_it_inherits(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[int, int]] = []
+
+    def serve_as_worker(_: Config, membership: Membership) -> int:
+        served.append((membership.listener.fileno(), membership._end.fileno()))
+        membership.close()
+        return 7
+
+    app = serving(monkeypatch, lambda _: pytest.fail("it was started alone"))
+    app.serve_as_worker = serve_as_worker  # type: ignore[attr-defined] # As above.
+    first, second = socket.socketpair()
+    descriptors = (first.detach(), second.detach())
+
+    result = sanctum("serve", "--dev", "--as-worker", "1", *map(str, descriptors))
+
+    assert (result.exit_code, served) == (7, [descriptors])
+
+
+def test_nobody_else_can_start_a_worker() -> None:
+    result = sanctum("serve", "--dev", "--as-worker", "1", "1000", "1001")
+
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "sanctum: WORKERS: only `sanctum serve --workers` can start a worker\n",
+    )
 
 
 def test_serve_does_not_start_with_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

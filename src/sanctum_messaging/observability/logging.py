@@ -27,8 +27,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u20
 """Also what ends a line or turns its direction in Unicode: a line must not be able to look like two."""
 
 
-def configure_logging(level: str, *, human: bool, stream: TextIO | None = None) -> None:
+def configure_logging(level: str, *, human: bool, worker: int | None = None, stream: TextIO | None = None) -> None:
     """Set up all logging of the process; ``level`` is a lower-case name, ``human`` is for development.
+
+    Each line of a ``worker``, one of several processes that serve together, tells its number.
 
     The level is for our own events. Libraries are heard from ``warning`` on and uvicorn from ``info`` on, since at
     ``debug`` some of them write down what they transport.
@@ -37,6 +39,7 @@ def configure_logging(level: str, *, human: bool, stream: TextIO | None = None) 
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        *_of_worker(worker),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -82,6 +85,15 @@ def _described(error: BaseException, depth: int) -> dict[str, object]:
     if isinstance(error, BaseExceptionGroup):
         described["parts"] = [_described(part, depth + 1) for part in error.exceptions[:MAX_CAUSES]]
     return described
+
+
+def _of_worker(worker: int | None) -> list[Processor]:
+    """Name the worker in every line, also in those of threads, which inherit no context."""
+
+    def name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {"worker": worker, **event}
+
+    return [] if worker is None else [name]
 
 
 def _exceptions(*, human: bool) -> list[Processor]:

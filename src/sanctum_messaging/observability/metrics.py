@@ -70,6 +70,11 @@ def create_render_metrics(readings: Sequence[Reading]) -> RenderMetrics:
     return lambda: generate_latest(registry)
 
 
+def render_readings(readings: Sequence[Reading]) -> bytes:
+    """Render these readings and nothing of the process."""
+    return generate_latest(_Readings(readings))
+
+
 def share_with_nobody(render: RenderMetrics) -> Callable[[], Awaitable[bytes]]:
     """Show the metrics of this process, which serves alone."""
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,22 @@ def test_events_below_the_level_are_not_written(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").warning("loud too")
 
     assert [line["event"] for line in lines(stream)] == ["loud", "loud too"]
+
+
+def test_each_line_of_a_worker_tells_its_number(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, worker=0, stream=stream)
+
+    structlog.get_logger().info("happened")
+    structlog.get_logger().info("worker_ended", worker=3)
+    thread = threading.Thread(target=lambda: logging.getLogger("library").warning("theirs"))
+    thread.start()
+    thread.join()
+
+    assert [(line["event"], line["worker"]) for line in lines(stream)] == [
+        ("happened", 0),
+        ("worker_ended", 3),
+        ("theirs", 0),
+    ]
 
 
 def test_debug_is_for_our_own_events_only(stream: io.StringIO) -> None:
