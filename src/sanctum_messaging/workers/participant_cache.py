@@ -90,9 +90,10 @@ class ParticipantCache:
         return 0 if self._sharing is None else self._sharing.dropped
 
     async def start(self) -> None:
-        """Begin to keep what is read."""
+        """Begin to keep what is read; what the instances share is forgotten first, it may be of another log."""
         self._tasks = await self._lifespan.enter_async_context(asyncio.TaskGroup())
         if self._sharing is not None:
+            self._sharing.forget_all()
             self._own(self._tasks.create_task(self._sharing.run()))
 
     async def stop(self) -> None:

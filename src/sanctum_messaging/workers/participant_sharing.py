@@ -25,8 +25,8 @@ _log = structlog.get_logger()
 class ParticipantSharing:
     """Puts sets into the shared level, off the path of whoever reads. ``run`` must be running.
 
-    What the shared level holds is not believed until it has forgotten everything: it may have outlived the log from
-    which it was filled, and another log counts its versions anew.
+    Call ``forget_all`` before it runs: the shared level may have outlived the log from which it was filled, and another
+    log counts its versions anew.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ParticipantSharing:
         self._queue: deque[tuple[ConversationId, ParticipantSet]] = deque()
         self._waiting = 0
         self._changed = asyncio.Event()
-        self._doubts = 1
+        self._doubts = 0
         self._dispelled = 0
 
     async def find(self, conversation_id: ConversationId, version: int) -> ParticipantSet | None:

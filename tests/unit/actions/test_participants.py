@@ -50,25 +50,6 @@ async def change(ports: Ports, who: Actor, group: ConversationId, target: str, *
     return changed.role
 
 
-class TestList:
-    async def test_goes_by_user_id_and_on_from_there(self, ports: Ports, group: ConversationId) -> None:
-        first = await list_participants(ports, OBSERVER, group, after=None, limit=4)
-        rest = await list_participants(ports, OBSERVER, group, after=first[-1].user_id, limit=4)
-        assert [each.user_id for each in [*first, *rest]] == [
-            "admin",
-            "admin2",
-            "member",
-            "observer",
-            "owner",
-            "owner2",
-        ]
-
-    async def test_outsiders_find_nothing(self, ports: Ports, group: ConversationId) -> None:
-        for who in (STRANGER, actor("owner", tenant="elsewhere")):
-            with pytest.raises(NotFoundError):
-                await list_participants(ports, who, group, after=None, limit=4)
-
-
 class TestRole:
     @pytest.mark.parametrize(
         ("who", "target", "role", "allowed"),
