@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -41,6 +42,9 @@ from sanctum_messaging.ports.log import (
 )
 from sanctum_messaging.ports.store import MessageBounds, MoveMarker, Store
 from tests.support import TENANT, Arranged, user
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 END = Position(2**62)
 
@@ -399,6 +403,44 @@ class TestStream:
         assert await store.check_cursor(Cursor(Position(2), head.tag)) == "diverged"
         assert await store.check_cursor(Cursor(Position(0), "11111111")) == "diverged"
 
+    async def test_the_log_is_followed_from_any_cursor_it_holds(self, store: Store, arranged: Arranged) -> None:
+        assert await store.follow(ORIGIN, limit=10) == ()
+        conversation = await arranged.create("ann")
+        message = await arranged.send(conversation, "ann")
+        await arranged.edit(message, "edited")
+        await Arranged(store, TenantId("other")).create("bob")
+        log = await store.read_log(after=Position(0), limit=10)
+        assert [event.position for event in log] == [1, 2, 3, 4]
+        assert await store.follow(ORIGIN, limit=10) == log
+        assert await store.follow(ORIGIN, limit=2) == log[:2]
+        assert await store.follow(log[1].cursor, limit=10) == log[2:]
+        assert await store.follow(log[3].cursor, limit=10) == ()
+
+    async def test_no_log_is_followed_from_a_cursor_it_does_not_hold(self, store: Store, arranged: Arranged) -> None:
+        await arranged.send(await arranged.create("ann"), "ann")
+        head = await store.read_head()
+        for position, tag in ((0, "11111111"), (1, head.tag), (2, "ffffffff"), (3, head.tag), (2**63 - 1, head.tag)):
+            assert await store.follow(Cursor(Position(position), tag), limit=10) is None, position
+
+    async def test_below_its_floor_the_log_holds_nothing(
+        self, store: Store, arranged: Arranged, move_floor: Callable[[Cursor], Awaitable[None]]
+    ) -> None:
+        conversation = await arranged.create("ann")
+        for _ in range(4):
+            await arranged.send(conversation, "ann")
+        log = await store.read_log(after=Position(0), limit=10)
+        below, floor, above = (log[index].cursor for index in (0, 1, 2))
+        await move_floor(floor)
+        states = [await store.check_cursor(each) for each in (ORIGIN, below, floor, above)]
+        assert states == ["too_old", "too_old", "ok", "ok"]
+        assert await store.check_cursor(Cursor(floor.position, above.tag)) == "diverged"
+        assert await store.follow(ORIGIN, limit=10) is None
+        assert await store.follow(below, limit=10) is None
+        assert await store.follow(floor, limit=10) == log[2:]
+        assert await store.follow(above, limit=10) == log[3:]
+        page = await store.read_stream(TENANT, user("bob"), after=floor.position, upto=floor.position, limit=10)
+        assert page.upto == floor
+
 
 class TestReads:
     async def test_outsiders_find_nothing(self, store: Store, arranged: Arranged) -> None:
@@ -484,6 +526,30 @@ class TestReads:
         assert found.participants[0] == participation.participant
         await arranged.add(conversation, "cid")
         assert (await store.read_participants(conversation)).version > found.version
+
+    async def test_each_change_of_those_present_makes_another_version(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann", "bob")
+        bob = (await store.find_participants(conversation, [user("bob")]))[user("bob")]
+        sets = [await store.read_participants(conversation)]
+        await arranged.participant_event(EventKind.PARTICIPANT_UPDATED, replace(bob, role=Role.ADMIN, version=2))
+        sets.append(await store.read_participants(conversation))
+        await arranged.remove(conversation, "bob")
+        sets.append(await store.read_participants(conversation))
+        await arranged.add(conversation, "bob", Role.OBSERVER)
+        sets.append(await store.read_participants(conversation))
+        assert [each.version for each in sets] == sorted({each.version for each in sets})
+        roles = [{each.user_id: each.role for each in found.participants}.get(user("bob")) for found in sets]
+        assert roles == [Role.MEMBER, Role.ADMIN, None, Role.OBSERVER]
+
+    async def test_what_is_ones_own_makes_no_other_version(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann", "bob")
+        bob = (await store.find_participants(conversation, [user("bob")]))[user("bob")]
+        before = await store.read_participants(conversation)
+        marked = replace(bob, muted=True, hidden=True, pinned=True, version=2)
+        await arranged.participant_event(EventKind.PARTICIPANT_UPDATED, marked, private=True)
+        await arranged.send(conversation, "ann")
+        await store.move_read_markers([MoveMarker(TENANT, user("bob"), conversation, Seq(3))])
+        assert (await store.read_participants(conversation)).version == before.version
 
     async def test_nobody_is_present_in_what_is_not_there(self, store: Store, arranged: Arranged) -> None:
         conversation = await arranged.create("ann")
