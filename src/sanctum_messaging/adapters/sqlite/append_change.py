@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from sanctum_messaging.adapters.sql.appends import numbered
 from sanctum_messaging.adapters.sql.rows import direct_key
 from sanctum_messaging.adapters.sqlite import projection
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
 from sanctum_messaging.adapters.sqlite.idempotency import find_answer, insert_answer
 from sanctum_messaging.domain.errors import InvalidError
-from sanctum_messaging.domain.events import Committed, ConversationChange, Event, MessageChange, ParticipantChange
+from sanctum_messaging.domain.events import Committed, Event
 from sanctum_messaging.ports.log import (
     Appended,
     Change,
@@ -25,8 +25,7 @@ from sanctum_messaging.ports.store import ChangeOutcome
 if TYPE_CHECKING:
     import apsw
 
-    from sanctum_messaging.domain.events import EventBody, NewEvent
-    from sanctum_messaging.domain.model import Millis, Seq
+    from sanctum_messaging.domain.model import Millis
     from sanctum_messaging.ports.log import Expected
 
 _LAST_SEQ = "SELECT max(seq) FROM event WHERE conversation_id = ?"
@@ -96,37 +95,7 @@ def _write_events(connection: apsw.Connection, change: Change, numbering: Number
     for new in change.events:
         if new.conversation_id not in numbering.seqs:
             numbering.seqs[new.conversation_id] = connection.execute(_LAST_SEQ, (new.conversation_id,)).get or 0
-        events.append(_numbered(change, new, numbering))
+        events.append(numbered(change.tenant, new, *numbering.next(new.conversation_id)))
     projection.project(connection, events)
     projection.insert_events(connection, events)
     return tuple(events)
-
-
-def _numbered(change: Change, new: NewEvent, numbering: Numbering) -> Event:
-    cursor, seq = numbering.next(new.conversation_id)
-    return Event(
-        position=cursor.position,
-        tag=cursor.tag,
-        tenant=change.tenant,
-        conversation_id=new.conversation_id,
-        seq=seq,
-        kind=new.kind,
-        actor_id=new.actor_id,
-        at=new.at,
-        body=_as_of(new.body, seq),
-    )
-
-
-def _as_of(body: EventBody, seq: Seq) -> EventBody:
-    """Say in a conversation's snapshot that it is the one right after this event."""
-    match body:
-        case ConversationChange():
-            return replace(body, conversation=replace(body.conversation, last_seq=seq))
-        case ParticipantChange():
-            if body.conversation is None:
-                return body
-            return replace(body, conversation=replace(body.conversation, last_seq=seq))
-        case MessageChange():
-            return body
-        case _:
-            assert_never(body)

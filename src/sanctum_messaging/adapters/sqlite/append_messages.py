@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sanctum_messaging.adapters.sql.appends import event_of_draft, message_of_draft, other_content, reply_not_found
 from sanctum_messaging.adapters.sql.rows import MESSAGE, message_of
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
 from sanctum_messaging.domain import rules
-from sanctum_messaging.domain.errors import ConflictError, InvalidError, NotFoundError, SanctumError
-from sanctum_messaging.domain.events import Committed, Event, EventKind, MessageChange
+from sanctum_messaging.domain.errors import NotFoundError, SanctumError
+from sanctum_messaging.domain.events import Committed, Event
 from sanctum_messaging.domain.model import Message, Role
 from sanctum_messaging.ports.log import AppendedMessage
 from sanctum_messaging.ports.store import MessageBatch
@@ -127,37 +128,13 @@ class _Run:
             return found.message_id
         rules.check_sends(found.role, any_rank=draft.any_rank)
         if not found.reply_fits:
-            raise InvalidError.of_field("replyTo", "not_found", "The message replied to is not in the conversation.")
+            raise reply_not_found()
         return AppendedMessage(self._number(draft))
 
     def _number(self, draft: MessageDraft) -> Message:
         cursor, seq = self._numbering.next(draft.conversation_id)
-        message = Message(
-            id=draft.id,
-            conversation_id=draft.conversation_id,
-            seq=seq,
-            sender_id=draft.sender_id,
-            device_id=draft.device_id,
-            client_message_id=draft.client_message_id,
-            type=draft.type,
-            body=draft.body,
-            metadata=draft.metadata,
-            reply_to=draft.reply_to,
-            created_at=draft.created_at,
-        )
-        self.events.append(
-            Event(
-                position=cursor.position,
-                tag=cursor.tag,
-                tenant=draft.tenant,
-                conversation_id=draft.conversation_id,
-                seq=seq,
-                kind=EventKind.MESSAGE_CREATED,
-                actor_id=draft.sender_id,
-                at=draft.created_at,
-                body=MessageChange(message),
-            )
-        )
+        message = message_of_draft(draft, seq)
+        self.events.append(event_of_draft(draft, message, cursor))
         self._hashes.append(draft.content_hash)
         key = (draft.conversation_id, draft.sender_id, draft.client_message_id)
         self._fresh[key] = (message, draft.content_hash)
@@ -185,8 +162,7 @@ class _Run:
 def _check_same_content(draft: MessageDraft, content_hash: str | None) -> None:
     """Refuse a used client message id with other content; after an erasure anything matches."""
     if content_hash is not None and content_hash != draft.content_hash:
-        detail = "This client message id was used for other content."
-        raise ConflictError(detail, code="client_message_id_reused")
+        raise other_content()
 
 
 def _message_row(message: Message, content_hash: str) -> tuple[Any, ...]:

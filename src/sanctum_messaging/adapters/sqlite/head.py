@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.appends import draw_tag
 from sanctum_messaging.adapters.sqlite.database import fetch_row
 from sanctum_messaging.domain.model import Cursor, Position, Seq
 
@@ -42,7 +42,7 @@ class Numbering:
 
     def next(self, conversation_id: ConversationId) -> tuple[Cursor, Seq]:
         """Number the next event of a conversation; its tag is drawn here, and never derived."""
-        self.head = Cursor(Position(self.head.position + 1), os.urandom(4).hex())
+        self.head = Cursor(Position(self.head.position + 1), draw_tag())
         seq = self.seqs.get(conversation_id, 0) + 1
         self.seqs[conversation_id] = seq
         return self.head, Seq(seq)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from sanctum_messaging.adapters.sql.idempotency import KEPT_MS, answer_of
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_row
-from sanctum_messaging.domain.errors import InvalidError
-from sanctum_messaging.ports.log import Answer
 
 if TYPE_CHECKING:
     import apsw
 
     from sanctum_messaging.domain.model import Millis, TenantId
-    from sanctum_messaging.ports.log import Idempotency
-
-KEPT_MS = 24 * 60 * 60 * 1000
-"""A client that retries does so within hours; after a day a key may be used anew."""
+    from sanctum_messaging.ports.log import Answer, Idempotency
 
 _FIND = """
 SELECT fingerprint, answer FROM idempotency WHERE tenant = ? AND user_id = ? AND key = ? AND created_at > ?
@@ -35,10 +29,7 @@ def find_answer(connection: apsw.Connection, tenant: TenantId, idempotency: Idem
     row = fetch_row(connection, _FIND, (tenant, idempotency.user_id, idempotency.key, now - KEPT_MS))
     if row is None:
         return None
-    if row[0] != idempotency.fingerprint:
-        detail = "This Idempotency-Key was used for another request."
-        raise InvalidError(detail, code="idempotency_key_reused")
-    return msgspec.json.decode(row[1], type=Answer)
+    return answer_of(row[0], row[1], idempotency)
 
 
 def insert_answer(

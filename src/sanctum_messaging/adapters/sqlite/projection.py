@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.appends import facts_of
 from sanctum_messaging.adapters.sql.rows import direct_key
 from sanctum_messaging.adapters.sqlite.database import encode
 from sanctum_messaging.domain.events import ConversationChange, EventKind, MessageChange, ParticipantChange
@@ -178,15 +179,6 @@ def insert_events(connection: apsw.Connection, events: Sequence[Event]) -> None:
 
 
 def _event_row(event: Event) -> tuple[object, ...]:
-    message_id = audience = facts = None
-    match event.body:
-        case MessageChange():
-            message_id = event.body.message.id
-        case ParticipantChange():
-            facts = encode(event.body)
-            audience = event.body.participant.user_id if event.body.private else None
-        case ConversationChange():
-            facts = encode(event.body)
     return (
         event.position,
         event.tag,
@@ -196,7 +188,5 @@ def _event_row(event: Event) -> tuple[object, ...]:
         event.kind.value,
         event.actor_id,
         event.at,
-        message_id,
-        audience,
-        facts,
+        *facts_of(event.body),
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sql.read_markers import moved_marker
 from sanctum_messaging.adapters.sqlite.conversations import UNREAD
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
-from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundError, SanctumError
-from sanctum_messaging.domain.model import ReadMarker, Seq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import apsw
 
+    from sanctum_messaging.domain.errors import SanctumError
+    from sanctum_messaging.domain.model import ReadMarker
     from sanctum_messaging.ports.store import MoveMarker
 
 _WANTED = """
@@ -43,13 +44,4 @@ def move_read_markers(connection: apsw.Connection, moves: Sequence[MoveMarker]) 
     """Move what may be moved, and tell for each where its marker stands or why it may not."""
     rows = encode([(each.tenant, each.user_id, each.conversation_id, each.seq) for each in moves])
     connection.execute(_MOVE, {"moves": rows})
-    return [_result_of(*row) for row in fetch_json(connection, _RESULTS, {"moves": rows})]
-
-
-def _result_of(read_seq: int | None, in_range: int | None, unread: int) -> ReadMarker | SanctumError:
-    if read_seq is None:
-        return NotFoundError()
-    if not in_range:
-        faults = (FieldFault("seq", "too_large"),)
-        return InvalidError("The seq is above the conversation's last.", code="seq_out_of_range", faults=faults)
-    return ReadMarker(Seq(read_seq), unread)
+    return [moved_marker(*row) for row in fetch_json(connection, _RESULTS, {"moves": rows})]
