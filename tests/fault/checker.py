@@ -2,6 +2,8 @@
 
     python -m tests.fault.checker RECORDING DATABASE
 
+The database is the file of SQLite, the address of PostgreSQL, or a file in which the log was kept (``keep_log``).
+
 Every check is a pure function that yields what it found to be broken:
 
     K1  an acknowledged message is stored, a refused one is not, an unanswered one may be either
@@ -22,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fault.log import Interval, Log, LoggedEvent, StoredMessage, Stream
 from tests.fault.recorder import (
     Answered,
     Call,
@@ -37,7 +40,7 @@ from tests.fault.recorder import (
     Result,
     read_recording,
 )
-from tests.fault.stored_log import Interval, Log, LoggedEvent, StoredMessage, Stream, read_stored_log
+from tests.fault.stored_log import read_stored_log
 
 NEVER = float("inf")
 REUSED = "client_message_id_reused"
@@ -458,8 +461,8 @@ def _missing(stream: Stream, taken: set[int], *, begin: int, end: int) -> Iterat
 
 def main(arguments: Sequence[str]) -> int:
     """Check a recording that was kept."""
-    recording, database = map(Path, arguments)
-    violations = check(read_recording(recording), read_stored_log(database))
+    recording, database = arguments
+    violations = check(read_recording(Path(recording)), read_stored_log(database))
     for violation in violations:
         sys.stdout.write(f"{violation}\n")
     return 1 if violations else 0

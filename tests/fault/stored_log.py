@@ -1,24 +1,25 @@
-"""The log as the database holds it, and what it says each user's stream is.
+"""Reads the log that a service left behind: from SQLite, from PostgreSQL, or from a file in which it was kept.
 
-Nothing of the service's own code is used: memberships are worked out from the events alone, so that a fault of the
-tables or of the queries that keep and use them shows as a difference.
+Plain SQL and nothing of the service's own code. The database is also asked for rows that contradict one another.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import apsw
+import asyncpg
+import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+from tests.fault.log import Interval, Log, LoggedEvent, StoredMessage
 
-MOST_UNREAD = 1_000
+Rows = Sequence[Sequence[Any]]
 
 _EVENTS = """
 SELECT position, tag, conversation_id, seq, kind, coalesce(message_id, ''), coalesce(audience, ''), coalesce(facts, '')
@@ -31,189 +32,117 @@ _MEMBERSHIPS = """
 SELECT user_id, conversation_id, first_position, coalesce(last_position, 0) FROM membership
 ORDER BY user_id, conversation_id, first_position
 """
+AUDITS = {
+    "more than one message of a client message id": """
+        SELECT conversation_id, sender_id, client_message_id FROM message GROUP BY 1, 2, 3 HAVING count(*) > 1
+    """,
+    "a message without an event of its creation, or with several": """
+        SELECT m.id FROM message m
+        WHERE 1 <> (SELECT count(*) FROM event e WHERE e.message_id = m.id AND e.kind = 'message.created')
+    """,
+    "an event of a message or a conversation that is not there": """
+        SELECT e.position FROM event e LEFT JOIN message m ON m.id = e.message_id
+        LEFT JOIN conversation c ON c.id = e.conversation_id
+        WHERE c.id IS NULL OR (e.message_id IS NOT NULL AND m.id IS NULL)
+    """,
+    "a conversation without an event of its creation": """
+        SELECT id FROM conversation WHERE id NOT IN (SELECT conversation_id FROM event)
+    """,
+    "a participant who is present without an open membership, or absent with one, or with several": """
+        SELECT p.conversation_id, p.user_id FROM participant p WHERE (p.left_at IS NULL) <> (1 = (
+            SELECT count(*) FROM membership i
+            WHERE i.conversation_id = p.conversation_id AND i.user_id = p.user_id AND i.last_position IS NULL
+        )) AND NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = p.conversation_id AND c.deleted_at IS NOT NULL)
+    """,
+    "a read marker beyond the conversation's end": """
+        SELECT p.conversation_id, p.user_id FROM participant p
+        WHERE p.read_seq > (SELECT max(e.seq) FROM event e WHERE e.conversation_id = p.conversation_id)
+    """,
+}
+"""Each finds rows only if something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """A row of the log; ``joins`` and ``leaves`` are users, ``everyone_leaves`` ends all memberships."""
-
-    position: int
-    tag: str
-    conversation_id: str
-    seq: int
-    kind: str
-    message_id: str = ""
-    audience: str = ""
-    joins: tuple[str, ...] = ()
-    leaves: str = ""
-    visibility: str = ""
-
-    @property
-    def cursor(self) -> str:
-        return f"{self.position}-{self.tag}"
-
-    @property
-    def everyone_leaves(self) -> bool:
-        return self.kind == "conversation.deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A row of the messages."""
-
-    id: str
-    conversation_id: str
-    seq: int
-    sender_id: str
-    client_message_id: str
-    body: str | None
-    version: int = 1
-    deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Positions of a membership, both ends included; 0 while it lasts."""
-
-    first: int
-    last: int = 0
-
-
-@dataclass(slots=True)
-class Stream:
-    """What a user's stream shows: ``optional`` events depend on what was visible when they were read."""
-
-    events: list[LoggedEvent] = field(default_factory=list)
-    optional: set[int] = field(default_factory=set)
-    endings: set[int] = field(default_factory=set)
-    """Positions at which a membership of the user ended."""
-
-
-@dataclass(frozen=True)
-class Log:
-    """All that is stored; ``faults`` are what the database says of itself."""
+class _Kept:
+    """A log in a file."""
 
     events: Sequence[LoggedEvent]
     messages: Sequence[StoredMessage]
-    memberships: Mapping[tuple[str, str], Sequence[Interval]] | None = None
-    faults: Sequence[str] = ()
-
-    @property
-    def head(self) -> int:
-        return self.events[-1].position if self.events else 0
-
-    @cached_property
-    def by_conversation(self) -> Mapping[str, Sequence[LoggedEvent]]:
-        """The events of each conversation, in order."""
-        found: dict[str, list[LoggedEvent]] = defaultdict(list)
-        for event in self.events:
-            found[event.conversation_id].append(event)
-        return dict(found)
-
-    @cached_property
-    def senders(self) -> Mapping[str, str]:
-        """Who sent each message."""
-        return {message.id: message.sender_id for message in self.messages}
-
-    def intervals(self) -> dict[tuple[str, str], list[Interval]]:
-        """Work out who was in which conversation from when to when."""
-        found: dict[tuple[str, str], list[Interval]] = defaultdict(list)
-        for event in self.events:
-            for user in event.joins:
-                found[user, event.conversation_id].append(Interval(event.position))
-            if not event.leaves and not event.everyone_leaves:
-                continue
-            for (user, conversation_id), intervals in found.items():
-                ends = event.everyone_leaves or user == event.leaves
-                if ends and conversation_id == event.conversation_id and not intervals[-1].last:
-                    intervals[-1] = Interval(intervals[-1].first, event.position)
-        return dict(found)
-
-    def stream(self, user: str) -> Stream:
-        """Work out what a user's stream shows, were he to read all of it as it happens."""
-        if user not in self._streams:
-            self._streams[user] = self._stream(user)
-        return self._streams[user]
-
-    def _stream(self, user: str) -> Stream:
-        stream = Stream()
-        inside: set[str] = set()
-        seen_messages: set[str] = set()
-        for event in self.events:
-            if user in event.joins:
-                inside.add(event.conversation_id)
-            if event.conversation_id not in inside or event.audience not in {"", user}:
-                continue
-            if event.kind == "message.created":
-                seen_messages.add(event.message_id)
-            elif event.message_id and event.message_id not in seen_messages and event.kind != "message.created":
-                ever = self._visibilities[event.conversation_id]
-                if ever == {"joined"}:
-                    continue
-                if "joined" in ever:
-                    stream.optional.add(event.position)
-            stream.events.append(event)
-            if event.everyone_leaves or event.leaves == user:
-                inside.discard(event.conversation_id)
-                stream.endings.add(event.position)
-        return stream
-
-    def readable(self, user: str, conversation_id: str) -> set[int] | None:
-        """Work out which messages a participant finds in a conversation: their seqs; none if its visibility changed."""
-        if len(self._visibilities[conversation_id]) > 1:
-            return None
-        shown = self.by_conversation.get(conversation_id, ())
-        if self._visibilities[conversation_id] == {"joined"}:
-            shown = [event for event in self.stream(user).events if event.conversation_id == conversation_id]
-        return {event.seq for event in shown if event.kind == "message.created"}
-
-    def unread(self, user: str, conversation_id: str, *, after: int, upto: int) -> int:
-        """Count others' messages behind a seq that are not deleted, as of a position, while the user is inside."""
-        inside = False
-        counted: set[str] = set()
-        for event in self.by_conversation.get(conversation_id, ()):
-            if event.position > upto:
-                break
-            inside = (inside or user in event.joins) and user != event.leaves
-            if (
-                event.kind == "message.created"
-                and event.seq > after
-                and inside
-                and self.senders[event.message_id] != user
-            ):
-                counted.add(event.message_id)
-            elif event.kind == "message.deleted":
-                counted.discard(event.message_id)
-        return min(sum(self.senders.get(each) != user for each in counted), MOST_UNREAD)
-
-    @cached_property
-    def _streams(self) -> dict[str, Stream]:
-        return {}
-
-    @cached_property
-    def _visibilities(self) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for event in self.events:
-            if event.visibility:
-                found[event.conversation_id].add(event.visibility)
-        return found
+    memberships: Sequence[tuple[str, str, int, int]]
+    faults: Sequence[str]
 
 
-def read_stored_log(path: Path) -> Log:
-    """Read the database of a service, running or not."""
+def read_stored_log(database: Path | str) -> Log:
+    """Read the database of a service, running or not, or a file that ``keep_log`` wrote. Not on an event loop."""
+    if str(database).startswith("postgres"):
+        return asyncio.run(_read_postgres(str(database)))
+    kept = Path(database)
+    if kept.suffix == ".json":
+        return _log_of_kept(msgspec.json.decode(kept.read_bytes(), type=_Kept))
+    return _read_sqlite(kept)
+
+
+def keep_log(path: Path, log: Log) -> None:
+    """Keep a log in a file whose name ends in ``.json``, for when its database is gone."""
+    memberships = [
+        (user, conversation_id, each.first, each.last)
+        for (user, conversation_id), intervals in (log.memberships or {}).items()
+        for each in intervals
+    ]
+    path.write_bytes(msgspec.json.encode(_Kept(log.events, log.messages, memberships, log.faults)))
+
+
+def _read_sqlite(path: Path) -> Log:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         for _ in connection.execute("PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0; BEGIN"):
             pass
-        events = [_event_of(row) for row in connection.execute(_EVENTS)]
-        messages = [StoredMessage(*row) for row in connection.execute(_MESSAGES)]
-        memberships: dict[tuple[str, str], list[Interval]] = defaultdict(list)
-        for user, conversation_id, first, last in connection.execute(_MEMBERSHIPS):
-            memberships[user, conversation_id].append(Interval(first, last))
         health = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+        faults = [each for each in health if each != "ok"]
+        for meaning, audit in AUDITS.items():
+            faults += _found(meaning, list(connection.execute(audit)))
+        events, messages, memberships = (
+            list(connection.execute(statement)) for statement in (_EVENTS, _MESSAGES, _MEMBERSHIPS)
+        )
     finally:
         connection.close()
-    return Log(events, messages, dict(memberships), [each for each in health if each != "ok"])
+    return _log_of(events, messages, memberships, faults)
+
+
+async def _read_postgres(url: str) -> Log:
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            faults: list[str] = []
+            for meaning, audit in AUDITS.items():
+                faults += _found(meaning, [tuple(row) for row in await connection.fetch(audit)])
+            events, messages, memberships = [
+                [tuple(row) for row in await connection.fetch(statement)]
+                for statement in (_EVENTS, _MESSAGES, _MEMBERSHIPS)
+            ]
+    finally:
+        await connection.close()
+    return _log_of(events, messages, memberships, faults)
+
+
+def _found(meaning: str, rows: Rows) -> list[str]:
+    return [f"{meaning}: {', '.join(map(str, row))}" for row in rows]
+
+
+def _log_of(events: Rows, messages: Rows, memberships: Rows, faults: Sequence[str]) -> Log:
+    stored = [StoredMessage(*row) for row in messages]
+    return Log([_event_of(row) for row in events], stored, _intervals_of(memberships), faults)
+
+
+def _log_of_kept(kept: _Kept) -> Log:
+    return Log(kept.events, kept.messages, _intervals_of(kept.memberships), kept.faults)
+
+
+def _intervals_of(memberships: Rows) -> dict[tuple[str, str], Sequence[Interval]]:
+    found: dict[tuple[str, str], list[Interval]] = defaultdict(list)
+    for user, conversation_id, first, last in memberships:
+        found[user, conversation_id].append(Interval(first, last))
+    return dict(found)
 
 
 def _event_of(row: Iterable[Any]) -> LoggedEvent:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.fault.checker import check, main
+from tests.fault.log import Log, LoggedEvent, StoredMessage
 from tests.fault.recorder import (
     Answered,
     Call,
@@ -24,7 +25,6 @@ from tests.fault.recorder import (
     read_recording,
     write_recording,
 )
-from tests.fault.stored_log import Log, LoggedEvent, StoredMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,180 @@
+"""The log that a service left behind, and what it says each user's stream is.
+
+Nothing of the service's own code is used: memberships are worked out from the events alone, so that a fault of the
+tables or of the queries that keep and use them shows as a difference.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+MOST_UNREAD = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A row of the log; ``joins`` and ``leaves`` are users, ``everyone_leaves`` ends all memberships."""
+
+    position: int
+    tag: str
+    conversation_id: str
+    seq: int
+    kind: str
+    message_id: str = ""
+    audience: str = ""
+    joins: tuple[str, ...] = ()
+    leaves: str = ""
+    visibility: str = ""
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.position}-{self.tag}"
+
+    @property
+    def everyone_leaves(self) -> bool:
+        return self.kind == "conversation.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A row of the messages."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_message_id: str
+    body: str | None
+    version: int = 1
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Positions of a membership, both ends included; 0 while it lasts."""
+
+    first: int
+    last: int = 0
+
+
+@dataclass(slots=True)
+class Stream:
+    """What a user's stream shows: ``optional`` events depend on what was visible when they were read."""
+
+    events: list[LoggedEvent] = field(default_factory=list)
+    optional: set[int] = field(default_factory=set)
+    endings: set[int] = field(default_factory=set)
+    """Positions at which a membership of the user ended."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """All that is stored; ``faults`` are what the database says of itself."""
+
+    events: Sequence[LoggedEvent]
+    messages: Sequence[StoredMessage]
+    memberships: Mapping[tuple[str, str], Sequence[Interval]] | None = None
+    faults: Sequence[str] = ()
+
+    @property
+    def head(self) -> int:
+        return self.events[-1].position if self.events else 0
+
+    @cached_property
+    def by_conversation(self) -> Mapping[str, Sequence[LoggedEvent]]:
+        """The events of each conversation, in order."""
+        found: dict[str, list[LoggedEvent]] = defaultdict(list)
+        for event in self.events:
+            found[event.conversation_id].append(event)
+        return dict(found)
+
+    @cached_property
+    def senders(self) -> Mapping[str, str]:
+        """Who sent each message."""
+        return {message.id: message.sender_id for message in self.messages}
+
+    def intervals(self) -> dict[tuple[str, str], list[Interval]]:
+        """Work out who was in which conversation from when to when."""
+        found: dict[tuple[str, str], list[Interval]] = defaultdict(list)
+        for event in self.events:
+            for user in event.joins:
+                found[user, event.conversation_id].append(Interval(event.position))
+            if not event.leaves and not event.everyone_leaves:
+                continue
+            for (user, conversation_id), intervals in found.items():
+                ends = event.everyone_leaves or user == event.leaves
+                if ends and conversation_id == event.conversation_id and not intervals[-1].last:
+                    intervals[-1] = Interval(intervals[-1].first, event.position)
+        return dict(found)
+
+    def stream(self, user: str) -> Stream:
+        """Work out what a user's stream shows, were he to read all of it as it happens."""
+        if user not in self._streams:
+            self._streams[user] = self._stream(user)
+        return self._streams[user]
+
+    def _stream(self, user: str) -> Stream:
+        stream = Stream()
+        inside: set[str] = set()
+        seen_messages: set[str] = set()
+        for event in self.events:
+            if user in event.joins:
+                inside.add(event.conversation_id)
+            if event.conversation_id not in inside or event.audience not in {"", user}:
+                continue
+            if event.kind == "message.created":
+                seen_messages.add(event.message_id)
+            elif event.message_id and event.message_id not in seen_messages and event.kind != "message.created":
+                ever = self._visibilities[event.conversation_id]
+                if ever == {"joined"}:
+                    continue
+                if "joined" in ever:
+                    stream.optional.add(event.position)
+            stream.events.append(event)
+            if event.everyone_leaves or event.leaves == user:
+                inside.discard(event.conversation_id)
+                stream.endings.add(event.position)
+        return stream
+
+    def readable(self, user: str, conversation_id: str) -> set[int] | None:
+        """Work out which messages a participant finds in a conversation: their seqs; none if its visibility changed."""
+        if len(self._visibilities[conversation_id]) > 1:
+            return None
+        shown = self.by_conversation.get(conversation_id, ())
+        if self._visibilities[conversation_id] == {"joined"}:
+            shown = [event for event in self.stream(user).events if event.conversation_id == conversation_id]
+        return {event.seq for event in shown if event.kind == "message.created"}
+
+    def unread(self, user: str, conversation_id: str, *, after: int, upto: int) -> int:
+        """Count others' messages behind a seq that are not deleted, as of a position, while the user is inside."""
+        inside = False
+        counted: set[str] = set()
+        for event in self.by_conversation.get(conversation_id, ()):
+            if event.position > upto:
+                break
+            inside = (inside or user in event.joins) and user != event.leaves
+            if (
+                event.kind == "message.created"
+                and event.seq > after
+                and inside
+                and self.senders[event.message_id] != user
+            ):
+                counted.add(event.message_id)
+            elif event.kind == "message.deleted":
+                counted.discard(event.message_id)
+        return min(sum(self.senders.get(each) != user for each in counted), MOST_UNREAD)
+
+    @cached_property
+    def _streams(self) -> dict[str, Stream]:
+        return {}
+
+    @cached_property
+    def _visibilities(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for event in self.events:
+            if event.visibility:
+                found[event.conversation_id].add(event.visibility)
+        return found
