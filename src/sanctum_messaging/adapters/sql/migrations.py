@@ -2,6 +2,10 @@
 
 Old code runs on a newer schema as long as every newer migration says so in its first line
 (``-- runs with: 0001``, the oldest migration whose code goes on working): expand first, contract a version later.
+
+A line ``-- no transaction`` on top (or below that one) is for what PostgreSQL does only outside of a transaction, as
+CREATE INDEX CONCURRENTLY. Such a file must be able to run again from its beginning after it stopped half-way, and each
+of its statements ends with a semicolon at the end of a line, where nothing else does.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _RUNS_WITH = re.compile(r"-- runs with: (\d{4})\n")
+_NO_TRANSACTION = re.compile(r"(?:-- runs with: \d{4}\n)?-- no transaction\n")
 
 
 class MigrationError(Exception):
@@ -40,6 +45,16 @@ class Migration:
         """The oldest schema number whose code works on the schema that this makes; its own unless it says so."""
         found = _RUNS_WITH.match(self.sql)
         return int(found[1]) if found else self.number
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether all of it is one transaction; otherwise each of ``statements`` is one of its own."""
+        return _NO_TRANSACTION.match(self.sql) is None
+
+    @property
+    def statements(self) -> list[str]:
+        """The statements of a file that is no transaction."""
+        return [part for part in self.sql.split(";\n") if part.strip()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
+from sanctum_messaging.domain.errors import InvalidCursorError
+from sanctum_messaging.domain.model import Cursor
+
 GRACE_MS = 60_000
 """How long the token before the present one is still good: a welcome may be lost with its socket."""
 
@@ -54,3 +57,12 @@ class ResumeToken:
 
     def __str__(self) -> str:
         return f"{self.id}.{self.generation}.{self.secret}"
+
+
+def stored_cursor(text: str) -> Cursor:
+    """Read the cursor of a stored state, which is one that was written there."""
+    try:
+        return Cursor.parse(text)
+    except InvalidCursorError as damaged:
+        message = "the table resume_state holds what was never written to it"
+        raise RuntimeError(message) from damaged

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken, stored_cursor
 from sanctum_messaging.adapters.sqlite.database import fetch_row
-from sanctum_messaging.domain.errors import InvalidCursorError
-from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.ports.resume_store import ResumeState
 
 if TYPE_CHECKING:
@@ -87,11 +85,7 @@ def _take_over(
     if not current and not graced:
         return None
     successor = presented.successor(row[5] + 1)
-    try:
-        cursor = Cursor.parse(row[4])
-    except InvalidCursorError as damaged:
-        message = "the table resume_state holds what was never written to it"
-        raise RuntimeError(message) from damaged
+    cursor = stored_cursor(row[4])
     connection.execute(
         _TAKE_OVER,
         {

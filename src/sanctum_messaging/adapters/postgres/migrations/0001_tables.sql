@@ -13,6 +13,17 @@ INSERT INTO installation (one, log_id, bus_key)
 VALUES (1, replace(gen_random_uuid()::text, '-', ''),
     replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
 
+-- A copy of an embedded installation into this database that is not finished: of which log, with which end, and the last
+-- row copied, by its table and its key as a JSON array. No instance serves while the row is there.
+CREATE TABLE copy_progress (
+    one smallint PRIMARY KEY CHECK (one = 1),
+    log_id text NOT NULL,
+    head text NOT NULL,
+    table_name text,
+    last_key text,
+    copied bigint NOT NULL DEFAULT 0
+);
+
 -- Where the log begins. Moved by retention alone.
 CREATE TABLE log_floor (
     one smallint PRIMARY KEY CHECK (one = 1),
@@ -70,7 +81,7 @@ CREATE TABLE membership (
     last_seq bigint,
     PRIMARY KEY (tenant, user_id, conversation_id, first_position)
 );
-CREATE INDEX membership_open ON membership (conversation_id) WHERE last_position IS NULL;
+CREATE INDEX membership_open ON membership (conversation_id, user_id) WHERE last_position IS NULL;
 
 CREATE TABLE message (
     id text COLLATE "C" PRIMARY KEY,
@@ -90,7 +101,9 @@ CREATE TABLE message (
     content_hash text
 );
 CREATE UNIQUE INDEX message_by_seq ON message (conversation_id, seq);
-CREATE UNIQUE INDEX message_by_client_id ON message (conversation_id, sender_id, client_message_id);
+-- One expression, so that no other index looks as good for it to a planner without statistics. No id holds a newline.
+CREATE UNIQUE INDEX message_by_client_id ON message
+    ((conversation_id || E'\n' || sender_id || E'\n' || client_message_id));
 CREATE INDEX message_unread ON message (conversation_id, seq, sender_id) WHERE deleted_at IS NULL;
 
 -- The log. facts is the body of all events but those of messages, whose text is joined when they are read;
@@ -108,9 +121,11 @@ CREATE TABLE event (
     audience text COLLATE "C",
     facts text
 );
-CREATE UNIQUE INDEX event_by_seq ON event (conversation_id, seq);
 CREATE INDEX event_by_position ON event (conversation_id, position);
+CREATE UNIQUE INDEX event_by_seq ON event (conversation_id, seq);
 
+-- attempt is drawn anew for each append, so that its repeat after a lost connection knows the row for its own; before is
+-- the position that the append's events stand behind.
 CREATE TABLE idempotency (
     tenant text COLLATE "C" NOT NULL,
     user_id text COLLATE "C" NOT NULL,
@@ -118,6 +133,8 @@ CREATE TABLE idempotency (
     fingerprint text NOT NULL,
     answer text NOT NULL,
     created_at bigint NOT NULL,
+    attempt text,
+    before bigint,
     PRIMARY KEY (tenant, user_id, key)
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
