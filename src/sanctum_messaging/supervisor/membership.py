@@ -42,9 +42,12 @@ class Membership:
             ConfigError: they are no sockets, so no supervisor started this process.
         """
         try:
-            return cls(socket.socket(fileno=listener), socket.socket(fileno=end))
+            sockets = socket.socket(fileno=listener), socket.socket(fileno=end)
         except OSError as error:
             raise ConfigError(Fault("WORKERS", "only `sanctum serve --workers` can start a worker")) from error
+        for each in sockets:
+            each.set_inheritable(False)  # A child of this process would outlive it with them, and hide its end.
+        return cls(*sockets)
 
     def close(self) -> None:
         """Give back what was inherited."""

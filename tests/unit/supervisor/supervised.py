@@ -20,10 +20,18 @@ PATIENCE_SECONDS = 20
 class Supervised:
     """The running program. What it and its workers write is read line by line; the end of it is the end of them all."""
 
-    def __init__(self, folder: Path, behaviour: str = "", *, workers: int = 2, stop_seconds: float = 20) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        behaviour: str = "",
+        *,
+        workers: int = 2,
+        stop_seconds: float = 20,
+        first_delay_seconds: float = 1,
+    ) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), behaviour, str(workers), str(stop_seconds)],
+            [sys.executable, str(PROGRAM), behaviour, str(workers), str(stop_seconds), str(first_delay_seconds)],
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,

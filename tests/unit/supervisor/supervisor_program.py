@@ -1,4 +1,7 @@
-"""A supervisor of small workers. Called with their behaviour, their number and how long they may take to stop."""
+"""A supervisor of small workers.
+
+Called with their behaviour, their number, how long they may take to stop, and the first delay of a restart.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import sys
 from pathlib import Path
 
 from sanctum_messaging.observability.logging import configure_logging
+from sanctum_messaging.supervisor import restart_delay
 from sanctum_messaging.supervisor import supervisor as module
 
 WORKER = Path(__file__).with_name("worker_program.py")
@@ -21,12 +25,13 @@ def announce(address: bytes) -> None:
 
 
 def main() -> int:
-    behaviour, count, seconds = sys.argv[1:]
+    behaviour, count, stop_seconds, delay_seconds = sys.argv[1:]
     configure_logging("info", human=False)
     if sys.platform == "linux":
         # Orphans below this process become its children, as they do of the first process of a container.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    module.STOP_SECONDS = float(seconds)
+    module.STOP_SECONDS = float(stop_seconds)
+    restart_delay.FIRST_SECONDS = float(delay_seconds)
     command = [sys.executable, str(WORKER), behaviour]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"announced {listener.getsockname()[1]}\n".encode()
