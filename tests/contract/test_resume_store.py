@@ -1,19 +1,24 @@
-"""What every resume store guarantees."""
+"""What every resume store guarantees; a new adapter is a fixture ``<name>_resumes`` and a parameter of ``resumes``."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from sanctum_messaging.adapters.postgres.resume_store import PostgresResumeStore
 from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.domain.model import Actor, Cursor, DeviceId, Millis, Position, SessionId, UserId
 from sanctum_messaging.ports.resume_store import ResumeState, ResumeStore
+from sanctum_messaging.workers.coalescing import ManyResumeStates
+from tests.postgres_database import migrated
 from tests.support import TENANT
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from sanctum_messaging.adapters.sqlite.database import Database
     from tests.conftest import HandClock
 
@@ -22,9 +27,25 @@ FIRST = "id1.1.secret"
 DAY = 24 * 3600
 
 
+class ManyResumes(ResumeStore, ManyResumeStates, Protocol):
+    """A store of which the service's writer persists many states at once."""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def resumes(request: pytest.FixtureRequest) -> ResumeStore:
+    store: ResumeStore = request.getfixturevalue(f"{request.param}_resumes")
+    return store
+
+
 @pytest.fixture
-def resumes(database: Database, clock: HandClock) -> ResumeStore:
+def sqlite_resumes(database: Database, clock: HandClock) -> ResumeStore:
     return SQLiteResumeStore(database, clock)
+
+
+@pytest.fixture
+async def postgres_resumes(postgres_url: str, clock: HandClock) -> AsyncGenerator[ResumeStore]:
+    async with migrated(postgres_url) as database:
+        yield PostgresResumeStore(database, clock)
 
 
 def state_of(position: int, generation: int = 1) -> ResumeState:
@@ -104,3 +125,18 @@ async def test_a_session_ends_by_being_dropped_or_by_time(resumes: ResumeStore, 
     assert await resumes.load("id2.1.secret", ANN) is not None
     clock.advance(1)
     assert await resumes.load("id2.1.secret", ANN) is None
+
+
+async def test_a_run_of_states_is_stored_at_once(resumes: ManyResumes) -> None:
+    tokens = [f"id{number}.1.secret" for number in range(50)]
+    for token in tokens[:2]:
+        await resumes.persist(token, state_of(5), DAY)
+    taken = await resumes.load(tokens[0], ANN)
+    assert taken is not None
+    stored = await resumes.persist_many([(token, state_of(7), DAY) for token in tokens])
+    assert stored == [False] + [True] * 49
+    for token in tokens[1:]:
+        found = await resumes.load(token, ANN)
+        assert found is not None
+        assert found[0].cursor.position == 7
+    assert await resumes.persist_many([]) == []
