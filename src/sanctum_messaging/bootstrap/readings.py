@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.observability.metrics import Reading
 
 if TYPE_CHECKING:
+    from sanctum_messaging.adapters.redis.bus import RedisBus
     from sanctum_messaging.hub.hub import WebSocketHub
     from sanctum_messaging.workers.participant_cache import ParticipantCache
     from sanctum_messaging.workers.writer import Writer
@@ -36,6 +37,8 @@ def service_readings(writer: Writer, hub: WebSocketHub, participants: Participan
         ),
         Reading("fell_behind", "Times a live connection read too slowly.", lambda: hub_counts.fell_behind),
         Reading("resyncs", "Times a client's cursor was not in the log.", lambda: hub_counts.resyncs),
+        Reading("sweeps", "Looks at the database for what nothing had told of.", lambda: hub_counts.sweeps),
+        Reading("log_resets", "Times the database turned out to hold another log.", lambda: hub_counts.resets),
         Reading(
             "closes",
             "Connections that ended, by close code; 1006: the client went away.",
@@ -68,4 +71,33 @@ def participant_cache_readings(cache: ParticipantCache) -> list[Reading]:
         ),
         Reading("participant_cache_entries", "Sets of participants in memory.", lambda: cache.entries, "gauge"),
         Reading("participant_cache_participants", "Participants in these sets.", lambda: cache.participants, "gauge"),
+    ]
+
+
+def bus_readings(bus: RedisBus) -> list[Reading]:
+    """List the readings of the bus between instances."""
+    counts = bus.counts
+    return [
+        Reading("bus_healthy", "Whether the instance hears itself over the bus.", lambda: float(bus.healthy), "gauge"),
+        Reading("bus_published_events", "Events told to the other instances.", lambda: counts.published_events),
+        Reading("bus_received_events", "Events heard of from other instances.", lambda: counts.received_events),
+        Reading("bus_signals", "Signals heard of from other instances.", lambda: counts.signals),
+        Reading(
+            "bus_dropped",
+            "Messages on the bus that were of no use: own ones, what was applied already, what waited too long.",
+            lambda: {
+                "own": counts.dropped_own,
+                "applied": counts.dropped_applied,
+                "overflow": counts.overflow,
+                "expired": counts.expired,
+            },
+            label="reason",
+        ),
+        Reading(
+            "bus_rejected",
+            "Messages on the bus that nobody may believe.",
+            lambda: dict(counts.rejected),
+            label="reason",
+        ),
+        Reading("bus_reconnects", "Times the link to Redis was lost and found again.", lambda: counts.reconnects),
     ]

@@ -1,95 +1,94 @@
-"""The database: opened, locked and brought to the schema of this version."""
+"""Where everything durable is: a SQLite file, or PostgreSQL; what stands above can't tell which."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
 
-import apsw
 import click
-import structlog
 
-from sanctum_messaging.adapters.sql.migrations import MigrationError
-from sanctum_messaging.adapters.sqlite import migrate as sqlite_migrate
-from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
+from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
+from sanctum_messaging.adapters.sqlite.store import SQLiteStore
+from sanctum_messaging.bootstrap import sqlite
 from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.ports.resume_store import ResumeStore
+from sanctum_messaging.workers.coalescing import ManyResumeStates
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator
 
     from sanctum_messaging.config import Config
-
-FIRST_SOUND_SQLITE = (3, 51, 3)
-"""Older ones may lose commits when two connections write or checkpoint a WAL at once. Ours never do; a tool beside us
-might."""
-
-_log = structlog.get_logger()
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.store import Store
 
 
-@contextmanager
-def open_database(config: Config) -> Generator[Database]:
-    """Open the database, migrated: one process serves it, so nobody runs on the old schema meanwhile.
+class ResumeStates(ResumeStore, ManyResumeStates, Protocol):
+    """A resume store that also takes many states at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What instances that share a log have in common: its name, and a key that nobody else knows."""
+
+    log_id: str
+    bus_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """An open database. ``shared`` is none where one process has it alone; ``risks`` are words of what it may lose."""
+
+    store: Store
+    resume_states: ResumeStates
+    shared: Shared | None = None
+    risks: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def open_storage(config: Config, clock: Clock) -> AsyncGenerator[Storage]:
+    """Open the database that is configured; it has the schema of this version, or one that this version runs on.
 
     Raises:
-        ConfigError: another process has it, it can't be opened, or a newer version made it.
+        ConfigError: it can't be had like this.
     """
-    database = Database(config.database_path)
-    try:
-        database.open()
-        for name in sqlite_migrate.apply_migrations(database.writer):
-            _log.info("migrated", migration=name)
-    except (DatabaseLockedError, MigrationError) as error:
-        database.close()
-        raise ConfigError(Fault("DATABASE_URL", str(error))) from error
-    except (apsw.Error, OSError) as error:
-        database.close()
-        raise ConfigError(Fault("DATABASE_URL", f"can't open {config.database_path}: {_reason(error)}")) from error
-    _warn_of_old_library()
-    try:
-        yield database
-    finally:
-        database.close()
+    if config.uses_postgres:
+        check_driver("asyncpg", "DATABASE_URL", "postgres")
+        from sanctum_messaging.bootstrap.postgres import open_postgres  # noqa: PLC0415 # The driver is optional.
+
+        async with open_postgres(config, clock) as storage:
+            yield storage
+    else:
+        with sqlite.open_database(config) as database:
+            yield Storage(SQLiteStore(database, clock), SQLiteResumeStore(database, clock))
 
 
 def migrate(config: Config, *, check: bool) -> int:
     """Bring the schema to this version, or, with ``check``, tell with exit code 1 that there is something to do.
 
     Raises:
-        ConfigError: as ``open_database``.
+        ConfigError: the database can't be had.
     """
+    if config.uses_postgres:
+        check_driver("asyncpg", "DATABASE_URL", "postgres")
+        from sanctum_messaging.bootstrap import postgres  # noqa: PLC0415 # As above.
+
+        work = postgres.find_pending(config) if check else postgres.migrate_postgres(config)
+        names = asyncio.run(work)
+    else:
+        names = sqlite.find_pending(config) if check else sqlite.migrate_sqlite(config)
+    for name in names:
+        click.echo(f"{'pending' if check else 'applied'}: {name}")
     if not check:
-        with open_database(config):
-            click.echo("The schema is that of this version.")
+        click.echo("The schema is that of this version.")
         return 0
-    pending = _find_pending(config)
-    for name in pending:
-        click.echo(f"pending: {name}")
-    click.echo("There is something to migrate." if pending else "Nothing to migrate.")
-    return 1 if pending else 0
+    click.echo("There is something to migrate." if names else "Nothing to migrate.")
+    return 1 if names else 0
 
 
-def _find_pending(config: Config) -> list[str]:
-    """List what is pending without taking the lock, so that it can be asked beside a running service."""
-    if not config.database_path.exists():
-        return [migration.name for migration in sqlite_migrate.migrations()]
-    try:
-        connection = apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)
-    except apsw.Error as error:
-        raise ConfigError(Fault("DATABASE_URL", f"can't open {config.database_path}: {_reason(error)}")) from error
-    try:
-        connection.execute("PRAGMA query_only = 1")
-        return [migration.name for migration in sqlite_migrate.find_unapplied(connection, sqlite_migrate.migrations())]
-    except MigrationError as error:
-        raise ConfigError(Fault("DATABASE_URL", str(error))) from error
-    finally:
-        connection.close()
-
-
-def _reason(error: apsw.Error | OSError) -> str:
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
-
-
-def _warn_of_old_library() -> None:
-    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
-    if version < FIRST_SOUND_SQLITE:
-        _log.warning("sqlite_is_old", version=apsw.sqlite_lib_version(), advice="install apsw from its wheel")
+def check_driver(module: str, variable: str, extra: str) -> None:
+    """Raise ConfigError where an optional driver is not installed."""
+    if find_spec(module) is None:
+        raise ConfigError(Fault(variable, f"needs the extra: pip install 'sanctum-messaging[{extra}]'"))

@@ -1,0 +1,117 @@
+"""The parts of an instance, as they belong together, and the order in which they run and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.actions.identity import authenticate
+from sanctum_messaging.api.origins import OriginPolicy
+from sanctum_messaging.api.socket_frames import create_on_frame
+from sanctum_messaging.bootstrap.sharing import announcing
+from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
+from sanctum_messaging.hub.hub import WebSocketHub
+from sanctum_messaging.hub.settings import HubSettings
+from sanctum_messaging.ports import Ports
+from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateWriter
+from sanctum_messaging.workers.participant_cache import ParticipantCache
+from sanctum_messaging.workers.retention import run_retention
+from sanctum_messaging.workers.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from sanctum_messaging.bootstrap.sharing import Sharing
+    from sanctum_messaging.bootstrap.storage import Storage
+    from sanctum_messaging.config import Config
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.callables import Authenticate, Credentials
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.identity import TokenVerifier
+
+
+class Instance:
+    """One process' writers, cache and hub over a storage, and its link to the other instances."""
+
+    def __init__(
+        self, config: Config, clock: Clock, verifier: TokenVerifier, *, storage: Storage, sharing: Sharing
+    ) -> None:
+        store, bus = storage.store, sharing.bus
+        self.clock = clock
+        self.storage = storage
+        self.sharing = sharing
+        self.writer = Writer(store, bus.publish, clock)
+        self.markers = ReadMarkerWriter(store, clock)
+        self.resume_states = ResumeStateWriter(sharing.resume_states, clock)
+        self.participants = ParticipantCache(store, clock, sharing.participants, use_memory=sharing.is_heard)
+        self.ports = Ports(
+            store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
+        )
+        self.hub = WebSocketHub(
+            authenticate=_authenticate_with(verifier, origin_policy(config)),
+            load_resume_state=announcing(sharing.resume_states.load, bus),
+            persist_resume_state=self.resume_states.persist,
+            drop_resume_state=sharing.resume_states.drop,
+            log=store,
+            on_frame=create_on_frame(self.ports),
+            settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
+            sweep_seconds=sharing.sweep_seconds,
+            invalidate=self.participants.invalidate,
+        )
+        bus.attach(self.hub)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Run all parts. They stop in the opposite order: what was taken is written, and what was written is told."""
+        async with asyncio.TaskGroup() as links:
+            link = links.create_task(self._link())
+            try:
+                async with self._writing(), self._delivering():
+                    yield
+            finally:
+                link.cancel()
+
+    async def _link(self) -> None:
+        await self.sharing.run()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[None]:
+        writers = (self.writer, self.markers, self.resume_states)
+        async with asyncio.TaskGroup() as tasks:
+            retention = tasks.create_task(run_retention(self.storage.store, self.clock))
+            for each in writers:
+                tasks.create_task(each.run())
+            try:
+                yield
+            finally:
+                retention.cancel()
+                for each in writers:
+                    each.close()
+
+    @asynccontextmanager
+    async def _delivering(self) -> AsyncGenerator[None]:
+        await self.participants.start()
+        try:
+            async with self.hub:
+                yield
+        finally:
+            await self.participants.stop()
+
+
+def origin_policy(config: Config) -> OriginPolicy:
+    """Say which origins' pages may call, over HTTP and on the socket."""
+    return OriginPolicy(config.cors_allowed_origins, credentials=config.cors_allow_credentials)
+
+
+def _authenticate_with(verifier: TokenVerifier, origins: OriginPolicy) -> Authenticate:
+    async def authenticate_socket(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
+        del peer  # The endpoint has already passed over the service's own origin; the others must be listed.
+        if not origins.allows(origin, scheme="", host=None):
+            detail = "Sockets from this origin are not allowed."
+            raise ForbiddenError(detail, code="origin_not_allowed")
+        if credentials.token is None:
+            raise UnauthenticatedError
+        return await authenticate(verifier, credentials.token, credentials.act_as)
+
+    return authenticate_socket
