@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from sanctum_messaging.adapters.postgres.resume_store import PostgresResumeStore
+from sanctum_messaging.adapters.redis.connection import open_redis
+from sanctum_messaging.adapters.redis.resume_store import create_redis_resume_store
 from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.domain.model import Actor, Cursor, DeviceId, Millis, Position, SessionId, UserId
 from sanctum_messaging.ports.resume_store import ResumeState, ResumeStore
@@ -31,7 +33,7 @@ class ManyResumes(ResumeStore, ManyResumeStates, Protocol):
     """A store of which the service's writer persists many states at once."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
 def resumes(request: pytest.FixtureRequest) -> ResumeStore:
     store: ResumeStore = request.getfixturevalue(f"{request.param}_resumes")
     return store
@@ -46,6 +48,13 @@ def sqlite_resumes(database: Database, clock: HandClock) -> ResumeStore:
 async def postgres_resumes(postgres_url: str, clock: HandClock) -> AsyncGenerator[ResumeStore]:
     async with migrated(postgres_url) as database:
         yield PostgresResumeStore(database, clock)
+
+
+@pytest.fixture
+async def redis_resumes(valkey_url: str, clock: HandClock) -> AsyncGenerator[ResumeStore]:
+    redis = open_redis(valkey_url)
+    yield create_redis_resume_store(redis=redis, clock=clock)
+    await redis.aclose()
 
 
 def state_of(position: int, generation: int = 1) -> ResumeState:

@@ -1,4 +1,4 @@
-"""What every level that the instances share does. One that joins these tests adds its name to ``shared``."""
+"""What every level that the instances share does; a new one is a fixture ``<name>_shared`` and a parameter."""
 
 from __future__ import annotations
 
@@ -7,20 +7,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.adapters.redis.connection import open_redis
+from sanctum_messaging.adapters.redis.participants import RedisParticipants
 from sanctum_messaging.domain.model import ConversationId, Millis, Participant, Role, UserId
 from sanctum_messaging.ports.participant_cache import ParticipantSet
 from tests.participant_sets import SharedInMemory, participant_set
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from sanctum_messaging.ports.participant_cache import SharedParticipants
 
 GROUP = ConversationId("0198c4a0-0000-7000-8000-000000000001")
 OTHER = ConversationId("0198c4a0-0000-7000-8000-000000000002")
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "redis"])
 def shared(request: pytest.FixtureRequest) -> SharedParticipants:
-    return {"memory": SharedInMemory}[request.param]()
+    level: SharedParticipants = request.getfixturevalue(f"{request.param}_shared")
+    return level
+
+
+@pytest.fixture
+def memory_shared() -> SharedParticipants:
+    return SharedInMemory()
+
+
+@pytest.fixture
+async def redis_shared(valkey_url: str) -> AsyncGenerator[SharedParticipants]:
+    redis = open_redis(valkey_url)
+    # On a busy machine a large set takes its time, which is no fault here.
+    yield RedisParticipants(redis, answer_seconds=60)
+    await redis.aclose()
 
 
 async def test_what_was_put_is_found_under_exactly_its_version(shared: SharedParticipants) -> None:
@@ -51,7 +69,7 @@ async def test_participants_come_back_as_they_were(shared: SharedParticipants) -
     roles = tuple(Role) * 3
     participants = tuple(
         Participant(GROUP, UserId(name), role, Millis(number))
-        for number, (name, role) in enumerate(zip(names, roles, strict=False))
+        for number, (name, role) in enumerate(zip(sorted(names), roles, strict=False))
     )
     await shared.put(GROUP, ParticipantSet(1, participants))
     found = await shared.find(GROUP, 1)

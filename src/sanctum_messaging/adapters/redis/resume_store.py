@@ -1,0 +1,125 @@
+"""Resume states in Redis, where a client finds his session on whichever instance he comes back to.
+
+Nothing depends on them: with Redis away or emptied a client goes on from the cursor he holds himself, and a state that
+could not be written is written again with the next acknowledgement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sanctum_messaging.adapters.redis.availability import Availability
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken
+from sanctum_messaging.domain.errors import InvalidCursorError
+from sanctum_messaging.domain.model import Cursor
+from sanctum_messaging.ports.resume_store import ResumeState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
+    from redis.commands.core import AsyncScript
+
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.resume_store import DropReason
+
+_log = structlog.get_logger(__name__)
+
+
+def create_redis_resume_store(*, redis: Redis, clock: Clock) -> RedisResumeStore:
+    """Make the three callables that a hub wants: ``load``, ``persist`` and ``drop``, of one object."""
+    return RedisResumeStore(redis, clock)
+
+
+class RedisResumeStore:
+    """``ports.resume_store.ResumeStore``; each call is one script, and so is atomic.
+
+    Times are those of the instances' clocks, which the grace of a minute allows to differ by seconds; that a state is
+    forgotten some day is left to Redis as well, by its own clock.
+    """
+
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        """Use a client of ``connection.open_redis``, or one's own."""
+        self.availability = Availability("resume_store")
+        self._redis = redis
+        self._clock = clock
+        self._load = _script(redis, "resume_load")
+        self._persist = _script(redis, "resume_persist")
+        self._drop = _script(redis, "resume_drop")
+
+    async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
+        """Take the session over; see the port. None also while Redis is not available."""
+        presented = ResumeToken.find(resume_token)
+        if presented is None:
+            return None
+        now = self._clock.now()
+        # The generation is known to the script only; the secret is drawn before, and stored as a hash.
+        successor = presented.successor(0)
+        hashes = (presented.secret_hash, successor.secret_hash)
+        owner = (actor.tenant, actor.user, actor.device)
+        arguments: list[str | int] = [now, *owner, actor.session, *hashes, now + GRACE_MS]
+        found = await self.availability.ask(lambda: self._load(keys=[_key(presented)], args=arguments))
+        if not found:
+            return None
+        generation, cursor = int(found[0]), _find_cursor(found[1])
+        if cursor is None:
+            return None
+        state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
+        return state, str(replace(successor, generation=generation))
+
+    async def persist(self, resume_token: str, state: ResumeState, ttl_seconds: int) -> bool:
+        """Store one state; see the port. True also while Redis is not available: nobody was found to be newer."""
+        return (await self.persist_many([(resume_token, state, ttl_seconds)]))[0]
+
+    async def persist_many(self, states: Sequence[tuple[str, ResumeState, int]]) -> Sequence[bool]:
+        """Store a run of states at once; false for each that was superseded."""
+        now = self._clock.now()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for resume_token, state, ttl_seconds in states:
+                await self._add(pipeline, ResumeToken.parse(resume_token), state, now=now, ttl_ms=ttl_seconds * 1000)
+            written = await self.availability.ask(pipeline.execute)
+        return [True] * len(states) if written is None else [each == 1 for each in written]
+
+    async def drop(self, resume_token: str, reason: DropReason) -> None:
+        """Forget the session; see the port. While Redis is not available it is left to its time."""
+        del reason
+        token = ResumeToken.find(resume_token)
+        if token is not None:
+            await self.availability.ask(lambda: self._drop(keys=[_key(token)], args=[token.generation]))
+
+    async def _add(self, pipeline: Pipeline, token: ResumeToken, state: ResumeState, *, now: int, ttl_ms: int) -> None:
+        fields: dict[str, str | int] = {
+            "tenant": state.tenant,
+            "user": state.user,
+            "device": state.device,
+            "session": state.session,
+            "cursor": str(state.cursor),
+            "secret_hash": token.secret_hash,
+            "expires_at": now + ttl_ms,
+        }
+        values = [part for field in fields.items() for part in field]
+        await self._persist(keys=[_key(token)], args=[ttl_ms, state.generation, *values], client=pipeline)
+
+
+def _script(redis: Redis, name: str) -> AsyncScript:
+    """Prepare a script, which is sent as a whole only where Redis does not know it."""
+    return redis.register_script(files(__package__).joinpath(f"{name}.lua").read_text("utf-8"))
+
+
+def _key(token: ResumeToken) -> str:
+    return f"sanctum:resume:{{{token.id}}}"
+
+
+def _find_cursor(stored: bytes | str) -> Cursor | None:
+    """Read a stored cursor; none if somebody else wrote it."""
+    try:
+        return Cursor.parse(stored.decode() if isinstance(stored, bytes) else stored)
+    except (InvalidCursorError, UnicodeDecodeError):
+        _log.warning("resume_state_damaged")
+        return None
