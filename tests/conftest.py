@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.adapters.postgres import migrate as postgres_migrate
 from sanctum_messaging.adapters.sqlite.database import Database
 from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -15,6 +17,8 @@ from sanctum_messaging.domain.model import Millis
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.servers.postgres import PostgresServer
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -52,3 +56,21 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def store(database: Database, clock: HandClock) -> SQLiteStore:
     return SQLiteStore(database, clock)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """Migrate one database of PostgreSQL, of which tests get copies: they are there in milliseconds."""
+    name = postgres_server.create_database()
+    asyncio.run(postgres_migrate.apply_migrations(postgres_server.url_of(name)))
+    return name
+
+
+@pytest.fixture
+def migrated_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """Create a migrated database of PostgreSQL for this test alone."""
+    postgres_server.revive()
+    name = postgres_server.create_database(template=migrated_template)
+    yield postgres_server.url_of(name)
+    postgres_server.revive()
+    postgres_server.drop_database(name)
