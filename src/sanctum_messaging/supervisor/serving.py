@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sanctum_messaging.listening import announce, open_listener
-from sanctum_messaging.supervisor.supervisor import Supervisor
+from sanctum_messaging.supervisor.supervisor import MISCONFIGURED, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,8 @@ def serve_with_workers(config: Config, environ: Mapping[str, str]) -> int:
             announce=lambda: announce(config, listener),
         )
         code = asyncio.run(supervisor.run())
-    _log.info("stopped")
+    if code != MISCONFIGURED:
+        _log.info("stopped")
     return code
 
 

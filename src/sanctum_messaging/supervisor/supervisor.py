@@ -118,12 +118,12 @@ class Supervisor:
             return None
         self._workers[number] = worker
         try:
-            return await worker.attend(lambda: self._note_listening(number), self.gather_metrics)
+            return await worker.attend(lambda: self._note_listening(number, worker), self.gather_metrics)
         finally:
             self._workers[number] = None
 
-    def _note_listening(self, number: int) -> None:
-        _log.info("worker_listening", worker=number)
+    def _note_listening(self, number: int, worker: Worker) -> None:
+        _log.info("worker_listening", worker=number, pid=worker.process.pid)
         self._others_may_start.set()
         if number in self._awaited:
             self._awaited.remove(number)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.supervisor.supervised import PATIENCE_SECONDS, Supervised, call, is_there
+from tests.program import PATIENCE_SECONDS, is_there
+from tests.unit.supervisor.supervised import Supervised, call
 
 if TYPE_CHECKING:
     from pathlib import Path
