@@ -90,7 +90,7 @@ class PathTree(Generic[EndpointT]):
 
         Raises:
             MethodNotAllowedError: the path is known, with other methods.
-            NotFoundError: a parameter is no UTF-8, so it names nothing.
+            NotFoundError: a parameter is no UTF-8 or holds U+0000, so it names nothing.
         """
         node, params = self._root, {}
         for raw in path.split("/")[1:]:
@@ -120,9 +120,13 @@ def raw_path(scope: Scope) -> str:
 
 def _decode(segment: str) -> str:
     try:
-        return unquote(segment, errors="strict")
+        decoded = unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise NotFoundError from None
+    # Not every database can even be asked for it.
+    if "\0" in decoded:
+        raise NotFoundError
+    return decoded
 
 
 def _allow(endpoints: Mapping[str, object]) -> str:

@@ -43,9 +43,10 @@ def test_finds_nothing_elsewhere(tree: PathTree[str], path: str) -> None:
     assert tree.find("GET", path) is None
 
 
-def test_a_parameter_that_is_no_utf_8_names_nothing(tree: PathTree[str]) -> None:
+@pytest.mark.parametrize("segment", ["%ff", "%00", "a%00b"])
+def test_a_parameter_that_is_no_text_names_nothing(segment: str, tree: PathTree[str]) -> None:
     with pytest.raises(NotFoundError):
-        tree.find("GET", "/things/%ff")
+        tree.find("GET", f"/things/{segment}")
 
 
 def test_tells_the_methods_of_a_path(tree: PathTree[str]) -> None:
