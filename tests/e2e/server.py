@@ -41,19 +41,22 @@ def run_sanctum(*arguments: str, environ: dict[str, str] | None = None) -> subpr
 
 def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
     """Take the environment without anything that configures a service."""
-    ours = {"HOST", "PORT", "DATA_DIR", "DATABASE_URL", "DOCS", "LOG_LEVEL"}
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ours and not name.startswith(("JW", "CORS_"))
-    }
+    ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL"}
+    families = ("BUS_", "CORS_", "DATABASE_", "JW", "REDIS_")
+    kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(families)}
     return {**kept, **(more or {})}
 
 
 class Service:
-    """``sanctum serve --dev`` on a data directory. The port stays the same from one start to the next."""
+    """``sanctum serve --dev`` on a data directory. The port stays the same from one start to the next.
 
-    def __init__(self, data_dir: Path) -> None:
+    ``environ`` configures it further.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int = 0, environ: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.port = 0
+        self.port = port
+        self.environ = environ or {}
         self.log: deque[str] = deque(maxlen=2_000)
         """The newest lines that the process wrote."""
         self._process: subprocess.Popen[str] | None = None
@@ -81,7 +84,7 @@ class Service:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=clean_environ({"PYTHONUNBUFFERED": "1"}),
+            env=clean_environ({"PYTHONUNBUFFERED": "1", **self.environ}),
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
@@ -101,6 +104,14 @@ class Service:
         began = time.monotonic()
         code = self._end(number)
         return code, time.monotonic() - began
+
+    def pause(self) -> None:
+        """Stop the process in its tracks (SIGSTOP): the system goes on taking connections for it."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the process go on (SIGCONT)."""
+        self._running().send_signal(signal.SIGCONT)
 
     def is_running(self) -> bool:
         """Tell whether the process is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -9,43 +10,63 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from sanctum_messaging.protocol.client_session import ClientSession, Received, ReceivedEvent
-from tests.e2e.client import Client, Socket, SocketClosedError
-from tests.fault.recorder import (
-    Call,
-    Closed,
-    Connected,
-    Delivered,
-    Listed,
-    Marked,
-    Pending,
-    Recorder,
-    Result,
-)
+from sanctum_messaging.protocol.client_session import ClientSession
+from tests.e2e.client import PATIENCE_SECONDS, Client, Socket, SocketClosedError
+from tests.fault import answers
+from tests.fault.recorder import Call, Connected, Marked, Pending, Recorder, Result, Resynced
+from tests.fault.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+
+    from sanctum_messaging.protocol.client_session import Reply
 
 UNKNOWN_OUTCOMES = {"outcome_unknown", "internal"}
 """Problems after which the call may have been done all the same."""
 
 
 class Device(Client):
-    """A user's client of its own name; ``user`` is who it is in the log. At most one socket at a time."""
+    """A user's client of its own name; ``user`` is who it is in the log. At most one socket at a time.
 
-    def __init__(self, base_url: str, token: str, *, user: str, name: str, recorder: Recorder) -> None:
-        super().__init__(base_url, token)
+    ``place`` is the service's address, or picks one for each call and each socket; ``patience`` is in seconds.
+    """
+
+    def __init__(
+        self,
+        place: str | Callable[[], str],
+        token: str,
+        *,
+        user: str,
+        name: str,
+        recorder: Recorder,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._place: Callable[[], str] = (lambda: place) if isinstance(place, str) else place
+        super().__init__(self._place(), token)
         self.user = user
         self.name = name
         self.socket: Socket | None = None
-        self._recorder = recorder
+        self.recorder = recorder
+        self._patience = patience
+        self._http.timeout = patience
+
+    async def get(self, path: str, **query: str | int) -> httpx2.Response:
+        """Read something, wherever it may be asked."""
+        return await self._http.get(self._place() + path, params=query)
+
+    async def request(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        """Make any request, wherever it may be made."""
+        return await self._http.request(method, self._place() + path, json=body, headers=headers)
 
     @asynccontextmanager
     async def listen(self, *, forget: bool = False) -> AsyncGenerator[Socket]:
         """Open a socket; with ``forget``, as a client whose process died with all but its resume token."""
         if forget:
             self.session = ClientSession(resume_token=self.session.resume_token)
-        watch = _Watch(self, self._recorder, asked=self.session.cursor)
+        watch = Watch(self, self.recorder, asked=self.session.cursor)
+        self._base_url = self._place()
         async with self.connect(observer=watch) as socket:
             self.socket = socket
             try:
@@ -60,25 +81,32 @@ class Device(Client):
         call = Call("send", conversation_id, client_message_id=client_message_id, body=body)
         if not by_socket or self.socket is None:
             message = {"conversationId": conversation_id, "clientMessageId": client_message_id, "body": body}
-            return await self._request(call, "POST", "/v1/messages", message, told=_message)
-        with self._recorder.call(self.name, self.user, call) as pending:
+            return await self._request(call, "POST", "/v1/messages", message, told=answers.message)
+        with self.recorder.call(self.name, self.user, call) as pending:
             try:
-                reply = await self.socket.send(conversation_id, body, client_message_id=client_message_id)
+                reply = await self._send_by(self.socket, conversation_id, client_message_id, body)
             except SocketClosedError as error:
                 pending.unknown(str(error.code))
+                return pending
+            except TimeoutError:
+                pending.unknown("timeout")
                 return pending
             if not isinstance(reply.problem, msgspec.UnsetType):
                 _refuse(pending, reply.problem.code)
             else:
                 answer = {**msgspec.json.decode(reply.result), "replayed": reply.replayed}
-                pending.done(_message(answer), answer)
+                pending.done(answers.message(answer), answer)
         return pending
 
-    async def record_create(self, others: dict[str, str], **fields: object) -> Pending:
-        """Create a group."""
+    async def record_create(self, others: dict[str, str], *, key: str = "", **fields: object) -> Pending:
+        """Create a group, once for each key."""
         participants = [{"userId": user, "role": role} for user, role in others.items()]
         wanted = {"kind": "group", "participants": participants, **fields}
-        return await self._request(Call("create"), "POST", "/v1/conversations", wanted)
+        headers = {"Idempotency-Key": key} if key else {}
+        call = Call("create", client_message_id=key)
+        return await self._request(
+            call, "POST", "/v1/conversations", wanted, headers=headers, told=answers.conversation
+        )
 
     async def record_patch(self, conversation_id: str, patch: object, *, version: int) -> Pending:
         """Change a conversation."""
@@ -115,7 +143,8 @@ class Device(Client):
     async def record_edit(self, conversation_id: str, message_id: str, body: str, *, etag: str = "*") -> Pending:
         """Edit a message."""
         call = Call("edit", conversation_id, body=body, message_id=message_id)
-        return await self._request(call, "PATCH", f"/v1/messages/{message_id}", {"body": body}, etag=etag)
+        path = f"/v1/messages/{message_id}"
+        return await self._request(call, "PATCH", path, {"body": body}, etag=etag, told=answers.message)
 
     async def record_delete(self, conversation_id: str, message_id: str, *, etag: str = "*") -> Pending:
         """Delete a message."""
@@ -126,29 +155,56 @@ class Device(Client):
         """Move the read marker."""
         call = Call("read", conversation_id, seq=seq)
         path = f"/v1/conversations/{conversation_id}/read"
-        return await self._request(call, "POST", path, {"seq": seq}, told=lambda a: Result(read_seq=a["readSeq"]))
+        return await self._request(call, "POST", path, {"seq": seq}, told=answers.marker)
 
     async def record_messages(self, conversation_id: str, *, limit: int = 50) -> Pending:
         """Read the newest page of a conversation."""
         path = f"/v1/conversations/{conversation_id}/messages?limit={limit}"
-        return await self._request(Call("messages", conversation_id), "GET", path, told=_page)
+        return await self._request(Call("messages", conversation_id), "GET", path, told=answers.page)
 
     async def record_conversations(self) -> Pending:
         """List the conversations, which must fit into one page."""
-        return await self._request(Call("conversations"), "GET", "/v1/conversations?limit=200", told=_lines)
+        return await self._request(Call("conversations"), "GET", "/v1/conversations?limit=200", told=answers.lines)
 
     async def record_poll(self, cursor: str) -> str:
         """Read the stream by polling, as a client of its own; return the cursor that it ends at."""
-        name = f"{self.name}, polling"
-        self._recorder.note(Connected(name, self.user, self._recorder.now, cursor, cursor))
+        self.begin_polling(cursor)
         while True:
-            page = (await self.get("/v1/sync", cursor=cursor, limit=20)).json()
-            for event in page["events"]:
-                self._recorder.note(delivered(name, self._recorder.now, event))
-            cursor = page["cursor"]
-            self._recorder.note(Marked(name, self._recorder.now, cursor))
-            if not page["hasMore"]:
+            page = await self.record_page(cursor)
+            assert page.outcome == "ok", page.code
+            cursor = page.answer["cursor"]
+            if not page.answer["hasMore"]:
                 return cursor
+
+    @property
+    def polling_name(self) -> str:
+        """Who the device is as a client that polls."""
+        return f"{self.name}, polling"
+
+    def begin_polling(self, cursor: str) -> None:
+        """Record that ``record_page`` will be called from this cursor on."""
+        self.recorder.note(Connected(self.polling_name, self.user, self.recorder.now, cursor, cursor))
+
+    async def record_page(self, cursor: str, *, wait_ms: int = 0) -> Pending:
+        """Read one page of the stream."""
+        path = f"/v1/sync?cursor={cursor}&limit=20&waitMs={wait_ms}"
+        page = await self._request(Call("sync"), "GET", path, told=answers.streamed)
+        for event in page.answer.get("events", ()):
+            self.recorder.note(answers.delivered(self.polling_name, self.recorder.now, event))
+        if page.outcome == "ok":
+            self.recorder.note(Marked(self.polling_name, self.recorder.now, page.answer["cursor"]))
+        elif page.code.startswith("cursor_"):
+            self.recorder.note(Resynced(self.polling_name, self.recorder.now, page.code, cursor))
+        return page
+
+    async def _send_by(self, socket: Socket, conversation_id: str, client_message_id: str, body: str) -> Reply:
+        """Send over a socket, and give it up if there is no answer; another may lead to a service that is well."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await socket.send(conversation_id, body, client_message_id=client_message_id)
+        except TimeoutError:
+            socket.drop()
+            raise
 
     async def _request(
         self,
@@ -158,10 +214,11 @@ class Device(Client):
         body: object = None,
         *,
         etag: str | None = None,
+        headers: dict[str, str] | None = None,
         told: Callable[[dict[str, Any]], Result] | None = None,
     ) -> Pending:
-        with self._recorder.call(self.name, self.user, call) as pending:
-            headers = {} if etag is None else {"If-Match": etag}
+        with self.recorder.call(self.name, self.user, call) as pending:
+            headers = {**(headers or {}), **({} if etag is None else {"If-Match": etag})}
             try:
                 answer = await self.request(method, path, body, headers)
             except httpx2.TransportError as error:
@@ -177,47 +234,6 @@ class Device(Client):
         return pending
 
 
-class _Watch:
-    """Records what comes over one socket."""
-
-    def __init__(self, device: Device, recorder: Recorder, *, asked: str | None) -> None:
-        self._device = device
-        self._recorder = recorder
-        self._asked = asked
-
-    def received(self, message: str | bytes, frame: Received | None) -> None:
-        """Record it as it came, also where the client makes nothing of it."""
-        content = msgspec.json.decode(message)
-        name, at = self._device.name, self._recorder.now
-        match content["op"]:
-            case "event":
-                taken = isinstance(frame, ReceivedEvent)
-                self._recorder.note(delivered(name, at, content, taken=taken))
-            case "welcome":
-                cursor, resumed = content["cursor"], content["resumed"]
-                self._recorder.note(Connected(name, self._device.user, at, cursor, self._asked, resumed))
-            case "live" | "ping" | "pong":
-                self._recorder.note(Marked(name, at, content["cursor"]))
-
-    def closed(self, code: int) -> None:
-        """Record the end."""
-        self._recorder.note(Closed(self._device.name, self._recorder.now, code))
-
-
-def delivered(client: str, at: float, event: dict[str, Any], *, taken: bool = True) -> Delivered:
-    """Take down an event frame."""
-    return Delivered(
-        client,
-        at,
-        event["cursor"],
-        event["conversationId"],
-        event["seq"],
-        event["type"],
-        message_id=event["data"].get("message", {}).get("id", ""),
-        taken=taken,
-    )
-
-
 def _refuse(pending: Pending, code: str) -> None:
     if code in UNKNOWN_OUTCOMES:
         pending.unknown(code)
@@ -227,17 +243,3 @@ def _refuse(pending: Pending, code: str) -> None:
 
 def _place(conversation_id: str, user: str) -> str:
     return f"/v1/conversations/{conversation_id}/participants/{quote(user, safe='')}"
-
-
-def _message(answer: dict[str, Any]) -> Result:
-    message = answer["message"]
-    return Result(message_id=message["id"], seq=message["seq"], replayed=answer["replayed"])
-
-
-def _page(answer: dict[str, Any]) -> Result:
-    return Result(seqs=tuple(each["seq"] for each in answer["messages"]))
-
-
-def _lines(answer: dict[str, Any]) -> Result:
-    lines = tuple(Listed(each["id"], each["readSeq"], each["unreadCount"]) for each in answer["conversations"])
-    return Result(lines=lines, cursor=answer["streamCursor"])

@@ -96,6 +96,29 @@ class Log:
         """Who sent each message."""
         return {message.id: message.sender_id for message in self.messages}
 
+    @cached_property
+    def positions(self) -> Mapping[tuple[str, int], int]:
+        """Where each version of each message came about, by its id and the version."""
+        found: dict[tuple[str, int], int] = {}
+        versions: dict[str, int] = defaultdict(int)
+        for event in self.events:
+            if event.message_id:
+                versions[event.message_id] += 1
+                found[event.message_id, versions[event.message_id]] = event.position
+        return found
+
+    def last_seqs(self, user: str, upto: int) -> dict[str, int]:
+        """Work out which conversations a user is in at a position, and the last seq of each."""
+        inside: set[str] = set()
+        last: dict[str, int] = {}
+        for event in self.events[:upto]:
+            last[event.conversation_id] = event.seq
+            if user in event.joins:
+                inside.add(event.conversation_id)
+            elif event.everyone_leaves or event.leaves == user:
+                inside.discard(event.conversation_id)
+        return {conversation_id: last[conversation_id] for conversation_id in inside}
+
     def intervals(self) -> dict[tuple[str, str], list[Interval]]:
         """Work out who was in which conversation from when to when."""
         found: dict[tuple[str, str], list[Interval]] = defaultdict(list)

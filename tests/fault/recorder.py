@@ -32,11 +32,16 @@ Action = Literal[
     "read",
     "messages",
     "conversations",
+    "hello",
+    "sync",
 ]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What is asked for. ``target`` is the other user of ``add``, ``remove`` and ``role``."""
+    """What is asked for. ``target`` is the other user of ``add``, ``remove`` and ``role``.
+
+    A ``create`` has its idempotency key for a client message id. A ``hello`` is answered once the stream is live.
+    """
 
     action: Action
     conversation_id: str = ""
@@ -53,16 +58,23 @@ class Listed(msgspec.Struct, frozen=True):
     conversation_id: str
     read_seq: int
     unread: int
+    last_seq: int = 0
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What an answer told: of a message its id and seq, of a page its seqs, of the list its lines and cursor."""
+    """What an answer told: of a message its id, seq and version, of a page of them its seqs and versions.
 
+    Of a list it is the lines and the cursor, of a stream the cursor up to which all was told, if it was all there is.
+    """
+
+    conversation_id: str = ""
     message_id: str = ""
     seq: int = 0
+    version: int = 0
     replayed: bool = False
     read_seq: int = 0
     seqs: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
     lines: tuple[Listed, ...] = ()
     cursor: str = ""
 
@@ -122,6 +134,15 @@ class Marked(msgspec.Struct, frozen=True, tag_field="entry", tag="marked"):
     cursor: str
 
 
+class Resynced(msgspec.Struct, frozen=True, tag_field="entry", tag="resynced"):
+    """The client was told that its picture can't be mended."""
+
+    client: str
+    at: float
+    reason: str
+    cursor: str
+
+
 class Closed(msgspec.Struct, frozen=True, tag_field="entry", tag="closed"):
     """The socket is gone."""
 
@@ -136,6 +157,15 @@ class Killed(msgspec.Struct, frozen=True, tag_field="entry", tag="killed"):
     at: float
 
 
+class Faulted(msgspec.Struct, frozen=True, tag_field="entry", tag="faulted"):
+    """Something was broken on purpose, or mended."""
+
+    at: float
+    fault: str
+    target: str = ""
+    mended: bool = False
+
+
 class Drained(msgspec.Struct, frozen=True, tag_field="entry", tag="drained"):
     """At the end of the run the client claims to have seen all that its stream shows."""
 
@@ -143,7 +173,7 @@ class Drained(msgspec.Struct, frozen=True, tag_field="entry", tag="drained"):
     at: float
 
 
-Entry = Called | Answered | Connected | Delivered | Marked | Closed | Killed | Drained
+Entry = Called | Answered | Connected | Delivered | Marked | Resynced | Closed | Killed | Faulted | Drained
 
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -151,7 +181,8 @@ _decoder = msgspec.json.Decoder(Entry)
 class Pending:
     """A call under way; until it is told otherwise, its outcome is unknown."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
         self.outcome: Outcome = "info"
         self.code = ""
         self.status = 0
@@ -184,13 +215,21 @@ class Recorder:
     @contextmanager
     def call(self, client: str, user: str, call: Call) -> Generator[Pending]:
         """Record a call; it is answered when the block ends, with an unknown outcome if that was never told."""
-        number = next(self._numbers)
-        self.entries.append(Called(number, client, user, self.now, call))
-        pending = Pending()
+        pending = self.begin(client, user, call)
         try:
             yield pending
         finally:
-            self.entries.append(Answered(number, self.now, pending.outcome, pending.code, pending.result))
+            self.end(pending)
+
+    def begin(self, client: str, user: str, call: Call) -> Pending:
+        """Record that a call leaves, for who can't say in a block when it is answered."""
+        pending = Pending(next(self._numbers))
+        self.entries.append(Called(pending.number, client, user, self.now, call))
+        return pending
+
+    def end(self, pending: Pending) -> None:
+        """Record what became of it."""
+        self.entries.append(Answered(pending.number, self.now, pending.outcome, pending.code, pending.result))
 
     def note(self, entry: Entry) -> None:
         """Record what the service did by itself."""

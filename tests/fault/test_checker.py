@@ -14,14 +14,17 @@ from tests.fault.recorder import (
     Answered,
     Call,
     Called,
+    Closed,
     Connected,
     Delivered,
     Drained,
     Entry,
+    Faulted,
     Listed,
     Marked,
     Outcome,
     Result,
+    Resynced,
     read_recording,
     write_recording,
 )
@@ -82,14 +85,16 @@ class Story:
             self.entries.append(delivered)
 
     def connect(self, user: str, cursor: str, *, asked: bool = True) -> None:
-        self.entries.append(Connected(f"{user}'s phone", user, 0, cursor, cursor if asked else None))
+        asking = cursor if asked else None
+        self.entries.append(Connected(f"{user}'s phone", user, 0, cursor, asking, resumed=not asked))
 
     def read_page(self, user: str, *seqs: int) -> None:
-        self.call(user, Call("messages", ROOM), result=Result(seqs=seqs))
+        self.call(user, Call("messages", ROOM), result=Result(seqs=seqs, versions=tuple(1 for _ in seqs)))
 
-    def list_unread(self, user: str, *, read_seq: int, unread: int) -> None:
-        line = Listed(ROOM, read_seq, unread)
-        self.call(user, Call("conversations"), result=Result(lines=(line,), cursor=self.events[-1].cursor))
+    def list_unread(self, user: str, *, read_seq: int, unread: int, last: int | None = None) -> None:
+        end = self.events[-1] if last is None else self.events[last - 1]
+        line = Listed(ROOM, read_seq, unread, end.seq)
+        self.call(user, Call("conversations"), result=Result(lines=(line,), cursor=end.cursor))
 
     def drain(self, user: str) -> None:
         self.entries.append(Marked(f"{user}'s phone", 0, self.events[-1].cursor))
@@ -208,6 +213,35 @@ def leave_a_hole_in_a_page(story: Story) -> None:
     story.read_page("bob", 2, 5)
 
 
+def hide_an_acknowledged_edit(story: Story) -> None:
+    story.append("message.updated", "id of third")
+    edit = Call("edit", ROOM, message_id="id of third")
+    story.call("ann", edit, result=Result(message_id="id of third", seq=5, version=2))
+    story.read_page("bob", 2, 3, 5)
+
+
+def end_a_stream_too_early(story: Story) -> None:
+    story.call("bob", Call("sync"), result=Result(cursor=story.events[3].cursor))
+
+
+def go_live_too_early(story: Story) -> None:
+    story.call("bob", Call("hello"), result=Result(cursor=story.events[3].cursor))
+
+
+def list_the_past(story: Story) -> None:
+    story.list_unread("bob", read_seq=2, unread=1, last=4)
+
+
+def list_less_than_there_is(story: Story) -> None:
+    story.call("bob", Call("conversations"), result=Result(cursor=story.events[-1].cursor))
+
+
+def hide_a_conversation_from_a_member(story: Story) -> None:
+    story.append("participant.added", joins=("cid",))
+    story.call("ann", Call("add", ROOM, target="cid"))
+    story.call("cid", Call("messages", ROOM), "fail", code="not_found")
+
+
 def miscount_unread(story: Story) -> None:
     story.list_unread("bob", read_seq=2, unread=3)
 
@@ -264,6 +298,26 @@ def promise_a_cursor_too_early(story: Story) -> None:
     story.entries.insert(find(story, 3, "ann"), Marked("ann's phone", 0, story.events[2].cursor))
 
 
+def tell_someone_to_start_over(story: Story) -> None:
+    story.entries.append(Resynced("bob's phone", 0, "diverged", story.events[-1].cursor))
+
+
+def forget_a_session(story: Story) -> None:
+    story.entries.append(Connected("bob's phone", "bob", 0, story.events[-1].cursor))
+
+
+def fail(story: Story) -> None:
+    story.call("ann", Call("send", ROOM), "info", code="internal")
+
+
+def refuse_without_a_reason(story: Story) -> None:
+    story.call("ann", Call("send", ROOM), "fail", code="http_418")
+
+
+def close_without_a_reason(story: Story) -> None:
+    story.entries.append(Closed("ann's phone", 0, 1011))
+
+
 def stop_before_the_end(story: Story) -> None:
     story.append("conversation.updated", visibility="all")
 
@@ -285,6 +339,12 @@ def stop_before_the_end(story: Story) -> None:
         ("K4", answer_the_removed),
         ("K5", hide_an_acknowledged_message),
         ("K5", leave_a_hole_in_a_page),
+        ("K5", hide_an_acknowledged_edit),
+        ("K5", end_a_stream_too_early),
+        ("K5", go_live_too_early),
+        ("K5", list_the_past),
+        ("K5", list_less_than_there_is),
+        ("K5", hide_a_conversation_from_a_member),
         ("K6", miscount_unread),
         ("K6", move_a_marker_back),
         ("K8", lose_a_delivery),
@@ -298,6 +358,11 @@ def stop_before_the_end(story: Story) -> None:
         ("K8", resume_elsewhere_than_asked),
         ("K8", promise_a_cursor_too_early),
         ("K8", stop_before_the_end),
+        ("K8", tell_someone_to_start_over),
+        ("K8", forget_a_session),
+        ("K10", fail),
+        ("K10", refuse_without_a_reason),
+        ("K10", close_without_a_reason),
     ],
 )
 def test_catches(check_name: str, break_it: Callable[[Story], None]) -> None:
@@ -325,6 +390,13 @@ def test_keeps_a_client_that_forgot_its_cursor_to_its_last_acknowledgement() -> 
     story = tell_story()
     story.connect("bob", story.events[1].cursor, asked=False)
     story.deliver("bob", 3, 4, 5)
+    assert not story.broken
+
+
+def test_lets_a_client_begin_again_that_lost_its_cursor_while_redis_lost_its_session() -> None:
+    story = tell_story()
+    story.entries.insert(0, Faulted(0, "redis_flushed"))
+    story.entries.append(Connected("bob's phone", "bob", 0, story.events[-1].cursor))
     assert not story.broken
 
 

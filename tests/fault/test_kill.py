@@ -20,7 +20,8 @@ import pytest
 
 from tests.e2e.server import Service
 from tests.fault import kill_at_commit
-from tests.fault.checker import Operation, check, sort_out
+from tests.fault.checker import check
+from tests.fault.history import Operation, sort_out
 from tests.fault.load import Load
 from tests.fault.recorder import Delivered, Entry, Killed, Recorder, write_recording
 from tests.fault.stored_log import read_stored_log

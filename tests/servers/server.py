@@ -159,10 +159,15 @@ class Server:
         return self._child
 
 
+_given: set[int] = set()
+"""Ports that were given out by this process, and on which maybe nobody listens yet."""
+
+
 def free_port() -> int:
-    """Find a TCP port of 127.0.0.1 on which nobody listens."""
+    """Find a TCP port of 127.0.0.1 on which nobody listens, another one each time."""
     while True:
-        port = random.SystemRandom().choice(PORTS)
+        port = random.SystemRandom().choice([each for each in PORTS if each not in _given])
+        _given.add(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

@@ -1,0 +1,194 @@
+"""K4 to K6: what is read is no more than one may see, no less than was acknowledged, and counted right."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.fault.history import Operation, Recording, Violation, position_of
+from tests.fault.log import Interval, Log
+from tests.fault.recorder import Delivered
+
+MOST_LISTED = 200
+"""Conversations of one page of a list; with so many, there may be others."""
+
+
+def check_removals(recording: Recording, log: Log) -> Iterator[Violation]:
+    """K4: nothing of a conversation is delivered outside memberships, and calls after a removal find nothing."""
+    rows = {event.position: event for event in log.events}
+    for reader in recording.readers:
+        visible = {event.position for event in log.stream(reader.user).events}
+        for segment in reader.segments:
+            for frame in segment.frames:
+                position = position_of(frame.cursor)
+                if isinstance(frame, Delivered) and position in rows and position not in visible:
+                    yield Violation("K4", f"{reader.name} was given {rows[position]}, which {reader.user} may not see")
+    yield from _check_calls_of_removed(recording)
+    if log.memberships is not None:
+        yield from _check_memberships(log, log.memberships)
+
+
+def check_own_writes(recording: Recording, log: Log) -> Iterator[Violation]:
+    """K5: whatever is read after an acknowledgement, on whichever instance, shows what was acknowledged."""
+    yield from _check_pages(recording, log)
+    yield from _check_versions(recording)
+    yield from _check_ends(recording, log)
+    yield from _check_lists(recording, log)
+    yield from _check_calls_of_members(recording, log)
+
+
+def _check_pages(recording: Recording, log: Log) -> Iterator[Violation]:
+    """A page of messages reaches at least as far as what was acknowledged, and leaves nothing out."""
+    sends: dict[str, list[Operation]] = defaultdict(list)
+    for send in recording.of("send"):
+        if send.outcome == "ok":
+            sends[send.call.conversation_id].append(send)
+    for page in recording.of("messages"):
+        if page.outcome != "ok":
+            continue
+        conversation_id, seqs = page.call.conversation_id, page.result.seqs
+        readable = log.readable(page.user, conversation_id)
+        if readable is None:
+            continue
+        told = {each.result.seq for each in sends[conversation_id] if each.answered < page.called}
+        last = max(seqs, default=0)
+        if any(seq > last for seq in told & readable):
+            yield Violation("K5", f"{page.client} read {conversation_id} up to {last}; {max(told)} was acknowledged")
+        expected = tuple(seq for seq in sorted(readable) if seqs and seqs[0] <= seq <= last)
+        if seqs != expected:
+            yield Violation("K5", f"{page.client} read {seqs} of {conversation_id}; there are {expected}")
+
+
+def check_unread(recording: Recording, log: Log) -> Iterator[Violation]:
+    """K6: each listed count is the recount at the list's cursor, each marker within what was asked for by then."""
+    reads: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    for read in recording.of("read"):
+        reads[read.user, read.call.conversation_id].append(read)
+    for page in recording.of("conversations"):
+        upto = position_of(page.result.cursor) if page.outcome == "ok" else 0
+        for line in page.result.lines:
+            counted = log.unread(page.user, line.conversation_id, after=line.read_seq, upto=upto)
+            if counted != line.unread:
+                meaning = f"{line.unread} unread in {line.conversation_id} at {page.result.cursor}; there are {counted}"
+                yield Violation("K6", f"{page.client} was told of {meaning}")
+            moves = reads[page.user, line.conversation_id]
+            least = max((each.result.read_seq for each in moves if _ended_before(each, page.called)), default=0)
+            most = max((each.call.seq for each in moves if each.called < page.answered), default=0)
+            joined = _last_join(log, page.user, line.conversation_id, upto)
+            if not least <= line.read_seq <= max(most, least, joined):
+                meaning = f"marker of {page.user} in {line.conversation_id} stands at {line.read_seq}"
+                yield Violation("K6", f"the {meaning}, not within {least}..{max(most, least, joined)}")
+
+
+def _check_versions(recording: Recording) -> Iterator[Violation]:
+    """An edit that was acknowledged is in every later page."""
+    edits: dict[str, list[Operation]] = defaultdict(list)
+    for edit in recording.of("edit"):
+        if edit.outcome == "ok":
+            edits[edit.call.conversation_id].append(edit)
+    for page in recording.of("messages"):
+        shown = dict(zip(page.result.seqs, page.result.versions, strict=False))
+        for edit in edits[page.call.conversation_id]:
+            seq, version = edit.result.seq, edit.result.version
+            if edit.answered < page.called and shown.get(seq, version) < version:
+                yield Violation("K5", f"{page.client} read version {shown[seq]} of {seq}; {version} was acknowledged")
+
+
+def _check_ends(recording: Recording, log: Log) -> Iterator[Violation]:
+    """A stream that is complete, and a list, are not behind what had been acknowledged before they were asked for."""
+    acknowledged = sorted(_acknowledged(recording, log))
+    reached, index = 0, 0
+    for read in sorted(recording.of("hello", "sync", "conversations"), key=lambda each: each.called):
+        while index < len(acknowledged) and acknowledged[index][0] < read.called:
+            reached = max(reached, acknowledged[index][1])
+            index += 1
+        if read.outcome == "ok" and read.result.cursor and position_of(read.result.cursor) < reached:
+            meaning = f"was told that {read.result.cursor} is all; {reached} was acknowledged before"
+            yield Violation("K5", f"{read.client} asked by {read.call.action} and {meaning}")
+
+
+def _acknowledged(recording: Recording, log: Log) -> Iterator[tuple[float, int]]:
+    """List when which positions were acknowledged."""
+    for each in recording.of("send", "edit", "create"):
+        if each.outcome != "ok":
+            continue
+        if each.call.action == "create":
+            events = log.by_conversation.get(each.result.conversation_id)
+            position = events[0].position if events else None
+        else:
+            version = each.result.version if each.call.action == "edit" else 1
+            position = log.positions.get((each.result.message_id, version))
+        if position is not None:
+            yield each.answered, position
+
+
+def _check_lists(recording: Recording, log: Log) -> Iterator[Violation]:
+    """A list shows the conversations of its moment, as far as they had come by then."""
+    for page in recording.of("conversations"):
+        if page.outcome != "ok" or len(page.result.lines) >= MOST_LISTED:
+            continue
+        there = log.last_seqs(page.user, position_of(page.result.cursor))
+        told = {line.conversation_id: line.last_seq for line in page.result.lines}
+        if told != there:
+            wrong = sorted(told.items() ^ there.items())
+            yield Violation("K5", f"the list of {page.client} at {page.result.cursor} is wrong about {wrong}")
+
+
+def _check_calls_of_members(recording: Recording, log: Log) -> Iterator[Violation]:
+    """Who has been added, as was acknowledged, is not told that there is nothing."""
+    endings = list(recording.of("remove", "destroy"))
+    joins = [(each, {each.call.target}) for each in recording.of("add") if each.outcome == "ok"]
+    for each in recording.of("create"):
+        events = log.by_conversation.get(each.result.conversation_id, ()) if each.outcome == "ok" else ()
+        joins += [(each, set(event.joins)) for event in events[:1]]
+    for each in recording.of("messages", "send", "read"):
+        if each.code != "not_found":
+            continue
+        for join, users in joins:
+            conversation_id = join.call.conversation_id or join.result.conversation_id
+            if each.call.conversation_id != conversation_id or each.user not in users or join.answered > each.called:
+                continue
+            may_be_over = any(
+                ending.call.conversation_id == conversation_id
+                and ending.call.target in {"", each.user}
+                and ending.called < each.answered
+                and ending.answered > join.called
+                for ending in endings
+            )
+            if not may_be_over:
+                yield Violation("K5", f"{each.user} was added to {conversation_id}, and then did not find it")
+
+
+def _check_calls_of_removed(recording: Recording) -> Iterator[Violation]:
+    adds = list(recording.of("add", "create"))
+    for removal in recording.of("remove"):
+        if removal.outcome != "ok":
+            continue
+        user, conversation_id = removal.call.target, removal.call.conversation_id
+        for each in recording.operations:
+            if each.user != user or each.call.conversation_id != conversation_id or each.called <= removal.answered:
+                continue
+            again = any(
+                (add.call.conversation_id, add.call.target) == (conversation_id, user)
+                and add.called < each.answered
+                and add.answered > removal.called
+                for add in adds
+            )
+            if not again and each.outcome == "ok":
+                yield Violation("K4", f"{user} was removed from {conversation_id}, and then did {each.call}")
+
+
+def _check_memberships(log: Log, stored: Mapping[tuple[str, str], Sequence[Interval]]) -> Iterator[Violation]:
+    derived = log.intervals()
+    for key in sorted(derived.keys() | stored.keys()):
+        if list(derived.get(key, ())) != list(stored.get(key, ())):
+            yield Violation("K4", f"the log says {key} was in at {derived.get(key)}, the table {stored.get(key)}")
+
+
+def _ended_before(operation: Operation, at: float) -> bool:
+    return operation.outcome == "ok" and operation.answered < at
+
+
+def _last_join(log: Log, user: str, conversation_id: str, upto: int) -> int:
+    joins = [e.seq for e in log.by_conversation.get(conversation_id, ()) if user in e.joins and e.position <= upto]
+    return max(joins, default=0)
