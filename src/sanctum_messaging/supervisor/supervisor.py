@@ -133,8 +133,8 @@ class Supervisor:
     def _is_the_end(self, number: int, code: int | None) -> bool:
         """Tell whether no worker shall follow.
 
-        What keeps one from starting ends everything while the service starts. Later it is what heals, such as a
-        database out of reach, and the other workers serve meanwhile.
+        What keeps one from starting ends everything while the service starts. Later it may heal, as a database that is
+        out of reach does, and the other workers serve meanwhile.
         """
         if self._stopping.is_set():
             if code not in {0, -signal.SIGTERM}:

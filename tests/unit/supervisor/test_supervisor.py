@@ -101,6 +101,32 @@ def test_a_killed_worker_is_replaced_at_once(tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
+def test_a_worker_that_was_told_to_stop_is_replaced_too(tmp_path: Path) -> None:
+    with Supervised(tmp_path) as service:
+        workers = service.wait_for_workers()
+        service.wait_for_port()
+
+        os.kill(workers[0], signal.SIGTERM)
+
+        ended = json.loads(service.wait_for(r".*worker_ended.*")[0])
+        assert (ended["worker"], ended["exit_code"]) == (0, 0)
+        assert service.wait_for_worker()[0] == 0
+        assert service.stop() == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="there are no such signals")
+def test_a_signal_without_a_name_ends_a_worker_only(tmp_path: Path) -> None:
+    with Supervised(tmp_path) as service:
+        workers = service.wait_for_workers()
+        service.wait_for_port()
+
+        os.kill(workers[1], signal.SIGRTMIN + 3)
+
+        assert json.loads(service.wait_for(r".*worker_ended.*")[0])["signal"] == signal.SIGRTMIN + 3
+        assert service.wait_for_worker()[0] == 1
+        assert service.stop() == 0
+
+
 def test_one_that_keeps_dying_is_given_time_unless_all_stop(tmp_path: Path) -> None:
     with Supervised(tmp_path, "crashing", first_delay_seconds=30) as service:
         ends = [json.loads(service.wait_for(".*worker_ended.*")[0]) for _ in range(2)]
