@@ -133,7 +133,7 @@ class Store(EventLog, Protocol):
         Their order is that of the code points, whatever the database's collation.
 
         One statement: the participants are exactly those of the version. Of a conversation that does not exist or was
-        deleted the set is empty.
+        deleted the set is empty, and its version 0.
         """
         ...
 

@@ -186,7 +186,7 @@ class ParticipantCache:
         """Read the database, which knows the version asked for or a newer one, or that there is nobody any more."""
         self.counts.misses += 1
         read = await self._store.read_participants(conversation_id)
-        if read.version < version and read.participants:
+        if 0 < read.version < version:
             detail = "The database has gone back to an earlier state."
             raise UnavailableError(detail)
         return ParticipantSet(read.version, tuple(_as_seen_by_all(each, conversation_id) for each in read.participants))

@@ -42,13 +42,11 @@ class ParticipantSharing:
         self._changed = asyncio.Event()
         self._doubts = 0
         self._dispelled = 0
+        self._is_refused = False
 
     async def find(self, conversation_id: ConversationId, version: int) -> ParticipantSet | None:
-        """Find the set of exactly that version."""
-        if self._is_doubtful():
-            return None
-        found = await self._shared.find(conversation_id, version)
-        return None if self._is_doubtful() else found
+        """Find the set of exactly that version; what is found as all is being forgotten, the caller drops."""
+        return None if self._is_doubtful() else await self._shared.find(conversation_id, version)
 
     def put(self, conversation_id: ConversationId, found: ParticipantSet) -> None:
         """Have a set shared, soon."""
@@ -89,7 +87,9 @@ class ParticipantSharing:
         try:
             await self._shared.forget_all()
         except UnavailableError as refusal:
-            _log.warning("shared_participants_not_forgotten", code=refusal.code)
+            if not self._is_refused:
+                _log.warning("shared_participants_not_forgotten", code=refusal.code)
+            self._is_refused = True
             await asyncio.sleep(self._retry_seconds)
         else:
-            self._dispelled = doubts
+            self._dispelled, self._is_refused = doubts, False

@@ -51,6 +51,15 @@ async def test_the_list_goes_by_user_id_and_on_from_there(ports: Ports, group: C
     assert [each.user_id for each in [*first, *rest]] == ["admin", "member", "observer", "owner", "owner2"]
 
 
+async def test_its_pages_are_of_one_read(
+    ports: Ports, group: ConversationId, store: SQLiteStore, clock: HandClock
+) -> None:
+    async with started(ParticipantCache(store, clock)) as cache:
+        for after in (None, UserId("member"), UserId("owner")):
+            await list_participants(replace(ports, participants=cache), OBSERVER, group, after=after, limit=2)
+        assert (cache.counts.misses, cache.counts.memory_hits) == (1, 2)
+
+
 async def test_outsiders_find_nothing(ports: Ports, group: ConversationId) -> None:
     for who in (STRANGER, actor("owner", tenant="elsewhere")):
         with pytest.raises(NotFoundError):
