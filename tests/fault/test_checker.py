@@ -105,6 +105,7 @@ def tell_story() -> Story:
     """Ann writes, Bob listens with one break, Cid is removed in between."""
     story = Story()
     story.append("conversation.created", joins=("ann", "bob", "cid"), visibility="all")
+    story.call("ann", Call("create", client_message_id="key"), result=Result(conversation_id=ROOM))
     for user in ("ann", "bob", "cid"):
         story.connect(user, "0-00000000")
     story.send("ann", "first")
@@ -167,6 +168,14 @@ def store_a_message_twice(story: Story) -> None:
 def acknowledge_a_repeat_as_another(story: Story) -> None:
     repeat = Call("send", ROOM, client_message_id="first", body="body of third")
     story.call("ann", repeat, result=Result(message_id="id of third", seq=5, replayed=True))
+
+
+def found_twice(story: Story) -> None:
+    story.append("conversation.created", visibility="all")
+
+
+def acknowledge_a_repeat_as_another_conversation(story: Story) -> None:
+    story.call("ann", Call("create", client_message_id="key"), result=Result(conversation_id="another"))
 
 
 def skip_a_position(story: Story) -> None:
@@ -330,6 +339,8 @@ def stop_before_the_end(story: Story) -> None:
         ("K1", store_another_body),
         ("K2", store_a_message_twice),
         ("K2", acknowledge_a_repeat_as_another),
+        ("K2", found_twice),
+        ("K2", acknowledge_a_repeat_as_another_conversation),
         ("K3", skip_a_position),
         ("K3", skip_a_seq),
         ("K3", show_two_orders),
