@@ -96,7 +96,7 @@ def _check(url: str) -> None:
         elif parts.scheme in {"redis", "rediss"}:
             _check_server(parts, options)
         else:
-            raise _InvalidError("begins with redis://, rediss:// (with TLS) or unix:// (a socket)")
+            raise _InvalidError("does not begin with redis://, rediss:// (with TLS) or unix:// (a socket)")
     except _InvalidError:
         raise
     except ValueError:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 VERSION = 1
 """Of everything below and of the contents. An instance of another version is not understood, but found by the sweep."""
@@ -43,8 +42,7 @@ class RejectedError(Exception):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What can be told without opening an envelope.
 
     Events: their positions, and the tag before them. Signals: ``last`` is the sender's tail. A heartbeat: ``last`` is

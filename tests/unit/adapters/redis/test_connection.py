@@ -19,9 +19,9 @@ SECRET = "hunter2"
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        (f"http://:{SECRET}@host/0", "begins with redis://"),
-        (f"{SECRET}", "begins with redis://"),
-        ("", "begins with redis://"),
+        (f"http://:{SECRET}@host/0", "does not begin with redis://"),
+        (f"{SECRET}", "does not begin with redis://"),
+        ("", "does not begin with redis://"),
         (f"redis://user:{SECRET}", "is no URL"),
         (f"redis://:{SECRET}@[::1/0", "is no URL"),
         (f"redis://:{SECRET}@host:port/0", "is no URL"),
