@@ -156,6 +156,8 @@ class TestSets:
         await arranged.participant_event(EventKind.PARTICIPANT_UPDATED, replace(bob, role=Role.ADMIN, version=2))
         found = await cache.get(group, version + 1)
         assert [each.role for each in found.participants] == [Role.OWNER, Role.ADMIN, Role.MEMBER]
+        # The row's version counts what only bob may see, too.
+        assert [each.version for each in found.participants] == [1, 1, 1]
 
     async def test_of_what_was_deleted_are_empty_and_not_kept(
         self, cache: ParticipantCache, gated: GatedStore, arranged: Arranged, group: ConversationId, version: int
