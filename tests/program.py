@@ -22,6 +22,8 @@ class Program:
 
     def __init__(self, command: Sequence[str], *, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         self.lines: list[str] = []
+        self.children: set[int] = set()
+        """Those it is known to have started: they are ended too if they outlive it."""
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
@@ -75,6 +77,11 @@ class Program:
         self.process.kill()
         self.process.wait()
         self._reader.join(PATIENCE_SECONDS)
+        if self._reader.is_alive():
+            # Whoever still writes keeps the reader waiting for ever, and the file from being closed.
+            for child in filter(is_there, self.children):
+                os.kill(child, signal.SIGKILL)
+            self._reader.join()
         if self.process.stderr is not None:
             self.process.stderr.close()
 

@@ -29,6 +29,11 @@ class Workers(Program):
         super().__init__(command, folder=folder, environ=clean_environ(environ))
         issuer = DevelopmentIssuer.at(folder, lambda: time.time_ns() // 1_000_000)
         self._token = issuer.issue("ann", ttl=3600)
+        self.pids: dict[int, int] = {}
+        self._address = ""
+
+    def wait_for_all(self) -> None:
+        """Return once it is said that the service listens."""
         self.pids = dict(self.wait_for_worker() for _ in range(2))
         self._address = self.wait_for(r"listening .*(http://127\.0\.0\.1:\d+)")[1]
 
@@ -38,6 +43,7 @@ class Workers(Program):
         number, pid = re.search(r"worker=(\d+)", line), re.search(r"pid=(\d+)", line)
         assert number is not None
         assert pid is not None
+        self.children.add(int(pid[1]))
         return int(number[1]), int(pid[1])
 
     def call(self, path: str, body: dict[str, Any] | None = None) -> bytes:
@@ -59,6 +65,7 @@ def database_url(postgres_url: str) -> str:
 @pytest.fixture
 def workers(tmp_path: Path, database_url: str, valkey_url: str) -> Iterator[Workers]:
     with Workers(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": valkey_url}) as workers:
+        workers.wait_for_all()
         yield workers
 
 
@@ -96,6 +103,8 @@ def test_all_stop_together_in_time(workers: Workers) -> None:
 
 def test_no_worker_outlives_a_killed_supervisor(tmp_path: Path, database_url: str) -> None:
     with Workers(tmp_path, {"DATABASE_URL": database_url}) as workers:
+        workers.wait_for_all()
+
         assert workers.stop(signal.SIGKILL) == -signal.SIGKILL
 
         assert workers.count("supervisor_gone") == 2

@@ -33,6 +33,7 @@ class Supervised(Program):
     def wait_for_worker(self) -> tuple[int, int]:
         """Return the number and the process of the next worker that listens."""
         found = self.wait_for(r"^worker (\d+) is (\d+)$")
+        self.children.add(int(found[2]))
         return int(found[1]), int(found[2])
 
     def wait_for_port(self) -> int:
