@@ -123,6 +123,16 @@ def migrate(*, check: bool, data_dir: str | None) -> None:
     sys.exit(_started(lambda: storage.migrate(config, check=check)))
 
 
+@main.command("copy")
+@click.option("--from", "source", required=True, metavar="ADDRESS", help="What to copy: sqlite:///path, not served.")
+@click.option("--to", "target", required=True, metavar="ADDRESS", help="An empty database: postgresql://…")
+def copy_command(source: str, target: str) -> None:
+    """Move a SQLite installation to PostgreSQL; what was interrupted goes on when it is started again."""
+    from sanctum_messaging.bootstrap.copying import copy_installation  # noqa: PLC0415 # As in serve.
+
+    sys.exit(_started(lambda: copy_installation(source, target)))
+
+
 @main.command()
 @dev_option
 @data_dir_option

@@ -49,7 +49,7 @@ async def open_postgres(config: Config, clock: Clock) -> AsyncGenerator[Storage]
             raise ConfigError(Fault("DATABASE_URL", detail))
         if risks:
             _log.warning("database_not_durable", risks=risks)
-        installation = await read_installation(database)
+        installation = await _refusing(read_installation(database))
         yield Storage(
             PostgresStore(database, clock),
             PostgresResumeStore(database, clock),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.postgres.connecting import DatabaseRefusedError
+
 if TYPE_CHECKING:
     from sanctum_messaging.adapters.postgres.database import Database
 
-_READ = "SELECT log_id, bus_key FROM installation WHERE one = 1"
+_READ = """
+SELECT log_id, bus_key, EXISTS (SELECT 1 FROM copy_progress) AS copying FROM installation WHERE one = 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,16 @@ class Installation:
 
 
 async def read_installation(database: Database) -> Installation:
-    """Read the row that the first migration made."""
+    """Read the row that the first migration made.
+
+    Raises:
+        DatabaseRefusedError: the database is the target of a copy that is not complete.
+    """
     row = await database.read_row(_READ)
     if row is None:
         message = "the table installation has lost its row"
         raise RuntimeError(message)
+    if row["copying"]:
+        message = "it holds an unfinished copy: run the same `sanctum copy` again, which goes on with it"
+        raise DatabaseRefusedError(message)
     return Installation(row["log_id"], row["bus_key"])

@@ -57,7 +57,6 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is opened yet."""
         self.path = path
-        self._lock_path = path.with_name(path.name + ".lock")
         self._lock_fd: int | None = None
         self._writer_thread = ThreadPoolExecutor(1, "sqlite-writer")
         self._reader_threads = ThreadPoolExecutor(READER_THREADS, "sqlite-reader")
@@ -72,7 +71,7 @@ class Database:
             DatabaseLockedError: another process has the file open.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock_fd = take_lock(self.path)
         connection = apsw.Connection(str(self.path))
         connection.set_busy_timeout(BUSY_MS)
         for _ in connection.execute(_WRITER_PRAGMAS):
@@ -162,18 +161,24 @@ class Database:
             self._readers.append(connection)
         return connection
 
-    def _take_lock(self) -> None:
-        fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(fd, 32).decode("ascii", "replace").strip()
-            os.close(fd)
-            message = f"{self.path} is in use by another process (pid {holder or 'unknown'}); a SQLite file serves one"
-            raise DatabaseLockedError(message) from error
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
-        self._lock_fd = fd
+
+def take_lock(path: Path) -> int:
+    """Take the lock file beside a database, which is given back by closing the descriptor returned.
+
+    Raises:
+        DatabaseLockedError: another process has it.
+    """
+    fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(fd, 32).decode("ascii", "replace").strip()
+        os.close(fd)
+        message = f"{path} is in use by another process (pid {holder or 'unknown'}); a SQLite file serves one"
+        raise DatabaseLockedError(message) from error
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
 
 
 def fetch_json(connection: apsw.Connection, sql: str, bindings: dict[str, Any] | tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 - rows have as many shapes as there are statements
