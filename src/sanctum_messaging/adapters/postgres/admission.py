@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from sanctum_messaging.adapters.postgres.connecting import CONNECT_SECONDS, DatabaseRefusedError, describe
+from sanctum_messaging.adapters.postgres.connecting import (
+    CONNECT_ERRORS,
+    CONNECT_SECONDS,
+    DatabaseRefusedError,
+    describe,
+)
 
 if TYPE_CHECKING:
     from sanctum_messaging.adapters.postgres.connecting import Connector
@@ -26,7 +31,7 @@ _LOST_STATEMENTS = (
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.ProtocolViolationError,
 )
-"""What a session answers that is given another connection between two messages."""
+"""What is answered where a session changes between two messages, or may not have transactions at all."""
 
 
 async def check_admission(connector: Connector) -> None:
@@ -46,10 +51,10 @@ async def check_admission(connector: Connector) -> None:
                 second.terminate()
         finally:
             first.terminate()
-    except _LOST_STATEMENTS as error:
-        raise DatabaseRefusedError(_POOLED) from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise DatabaseRefusedError(describe(error)) from None
+    except CONNECT_ERRORS as error:
+        # One that ends the connection says why before it does.
+        pooled = isinstance(error, _LOST_STATEMENTS) or isinstance(error.__cause__, _LOST_STATEMENTS)
+        raise DatabaseRefusedError(_POOLED if pooled else describe(error)) from None
 
 
 def _check_server(connection: asyncpg.Connection) -> None:

@@ -40,6 +40,8 @@ SET enable_sort = off;
 SET enable_incremental_sort = off
 """
 _SCHEMES = frozenset({"postgresql", "postgres"})
+CONNECT_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError)
+"""What the driver raises where no connection comes about: about the network, the server, the session, the address."""
 
 
 class DatabaseRefusedError(Exception):
@@ -65,7 +67,7 @@ class Connector:
         """Connect and make the session ours.
 
         Raises:
-            Exception: the driver's; what ``describe`` takes.
+            Exception: one of ``CONNECT_ERRORS``, which ``describe`` puts into words.
         """
         connection = await self.connect_bare()
         try:
@@ -83,7 +85,7 @@ class Connector:
             index = number % len(self._urls)
             try:
                 connection = await self._connect_to(self._urls[index])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            except CONNECT_ERRORS as error:
                 # What a server says tells more than that another one is down.
                 told = error if told is None or isinstance(error, asyncpg.PostgresError) else told
             else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from sanctum_messaging.adapters.postgres.connecting import CONNECT_ERRORS
 from sanctum_messaging.adapters.postgres.failures import ConnectFailedError, ConnectionLostError
 from sanctum_messaging.domain.errors import UnavailableError
 
@@ -89,7 +90,7 @@ class Lane:
     async def _open(self) -> asyncpg.Connection:
         try:
             return await self._connect()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except CONNECT_ERRORS as error:
             raise ConnectFailedError from error
 
     async def _fetch(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from sanctum_messaging.adapters.postgres.admission import check_admission
-from sanctum_messaging.adapters.postgres.connecting import Connector, DatabaseRefusedError, describe
+from sanctum_messaging.adapters.postgres.connecting import CONNECT_ERRORS, Connector, DatabaseRefusedError, describe
 from sanctum_messaging.adapters.sql.migrations import (
     Applied,
     Migration,
@@ -89,7 +89,7 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
     await check_admission(connector)
     try:
         connection = await connector.connect_bare()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except CONNECT_ERRORS as error:
         raise DatabaseRefusedError(describe(error)) from None
     try:
         await connection.execute(_SETTINGS)
