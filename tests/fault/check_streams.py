@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from tests.fault.history import Reader, Recording, Violation, position_of
@@ -17,12 +18,12 @@ def check_streams(recording: Recording, log: Log) -> Iterator[Violation]:
     for reader in recording.readers:
         yield from _check_sockets(reader)
         yield from _check_taken(reader)
-        yield from _check_complete(reader, log)
+        yield from _check_complete(reader, recording, log)
 
 
 def _check_lives(recording: Recording) -> Iterator[Violation]:
-    """Where Redis was left alone, no session is ever forgotten; else a client may have to begin again."""
-    if any(fault.fault.startswith("redis") for fault in recording.faults):
+    """Where Redis was left alone and could be asked in time, no session is ever forgotten."""
+    if any(fault.fault.startswith(("redis", "instance_paused")) for fault in recording.faults):
         return
     seen: set[str] = set()
     for reader in recording.readers:
@@ -60,43 +61,73 @@ def _check_taken(reader: Reader) -> Iterator[Violation]:
                 taken = max(taken, position)
 
 
-def _check_complete(reader: Reader, log: Log) -> Iterator[Violation]:
+def _check_complete(reader: Reader, recording: Recording, log: Log) -> Iterator[Violation]:
     """No gap between sockets, none in what was taken, and none at the end."""
     if not reader.segments:
         return
-    begin = reached = position_of(reader.segments[0].start)
-    taken: set[int] = set()
+    reached = position_of(reader.segments[0].start)
     for segment in reader.segments:
         if position_of(segment.start) > reached:
             yield Violation("K8", f"{reader.name} had reached {reached} and was started at {segment.start}")
         reached = position_of(segment.start) if segment.asked is None else reached
-        for frame in segment.frames:
-            reached = max(reached, position_of(frame.cursor))
-            if isinstance(frame, Delivered) and frame.taken:
-                taken.add(position_of(frame.cursor))
+        reached = max([reached, *(position_of(frame.cursor) for frame in segment.frames)])
     if reader.drained and reached < log.head:
         yield Violation("K8", f"{reader.name} drained its stream at {reached}; the log ends at {log.head}")
-    stream = log.stream(reader.user)
-    for event in _missing(stream, taken, begin=begin, end=reached):
+    excuses = _Excuses(reader, recording, log)
+    for event in _missing(reader, log.stream(reader.user), excuses, end=reached):
         yield Violation("K8", f"{reader.name} never took {event}")
 
 
-def _missing(stream: Stream, taken: set[int], *, begin: int, end: int) -> Iterator[LoggedEvent]:
-    """Find what was left out without an excuse.
-
-    Of a conversation that a user is not in when he reads, only his removal is shown: what directly precedes a removal
-    that he took may be missing.
-    """
-    excused: set[str] = set()
+def _missing(reader: Reader, stream: Stream, excuses: _Excuses, *, end: int) -> Iterator[LoggedEvent]:
+    """Find what was left out without an excuse."""
+    begin = position_of(reader.segments[0].start)
+    told: set[str] = set()
+    """Conversations whose end he was told of, from the membership before it that is looked at."""
     for event in reversed(stream.events):
-        if event.position > end:
-            continue
+        taken = event.position in excuses.taken
         if event.position <= begin:
             return
-        if event.position in taken:
-            if event.position in stream.endings:
-                excused.add(event.conversation_id)
-            else:
-                excused.discard(event.conversation_id)
-        elif event.conversation_id not in excused and event.position not in stream.optional:
+        if event.position in stream.endings and taken:
+            told.add(event.conversation_id)
+        if taken or event.position > end or event.position in stream.optional:
+            pass
+        elif event.conversation_id not in told or not excuses.may_be_left_out(event):
             yield event
+        if reader.user in event.joins:
+            told.discard(event.conversation_id)
+
+
+class _Excuses:
+    """Why a reader may have been given less than happened.
+
+    Of a conversation that a user is not in when his stream is read, only his removal is shown. So what happened before
+    a removal that he was told of may be missing, if it was read when the removal had been asked for.
+    """
+
+    def __init__(self, reader: Reader, recording: Recording, log: Log) -> None:
+        frames = [frame for segment in reader.segments for frame in segment.frames]
+        self.taken = {position_of(each.cursor) for each in frames if isinstance(each, Delivered) and each.taken}
+        self._passed: list[tuple[int, float]] = []
+        for frame in frames:
+            if not self._passed or position_of(frame.cursor) > self._passed[-1][0]:
+                self._passed.append((position_of(frame.cursor), frame.at))
+        self._endings = [
+            each
+            for each in recording.of("remove", "destroy")
+            if each.outcome != "fail" and each.call.target in {"", reader.user}
+        ]
+        called = {send.key: send.called for send in reversed(list(recording.of("send")))}
+        self._began = {
+            each.id: called.get((each.conversation_id, each.sender_id, each.client_message_id), 0.0)
+            for each in log.messages
+        }
+
+    def may_be_left_out(self, event: LoggedEvent) -> bool:
+        """Tell whether a removal may have been there already when the reader passed the event."""
+        index = bisect_left(self._passed, event.position, key=lambda each: each[0])
+        passed = self._passed[index][1]
+        began = self._began.get(event.message_id, 0.0)
+        return any(
+            each.call.conversation_id == event.conversation_id and each.called <= passed and each.answered >= began
+            for each in self._endings
+        )

@@ -80,7 +80,13 @@ class Story:
         for position in positions:
             event = self.events[position - 1]
             delivered = Delivered(
-                f"{user}'s phone", 0, event.cursor, ROOM, event.seq, event.kind, message_id=event.message_id
+                f"{user}'s phone",
+                float(len(self.entries)),
+                event.cursor,
+                ROOM,
+                event.seq,
+                event.kind,
+                message_id=event.message_id,
             )
             self.entries.append(delivered)
 
@@ -275,6 +281,11 @@ def lose_what_came_before_a_removal_that_is_not_told(story: Story) -> None:
     del story.entries[find(story, 4, "cid")]
 
 
+def pass_over_what_came_before_anybody_asked_for_a_removal(story: Story) -> None:
+    index = find(story, 3, "cid")
+    story.entries[index] = Marked("cid's phone", float(index), story.events[2].cursor)
+
+
 def deliver_twice(story: Story) -> None:
     index = find(story, 3, "ann")
     story.entries.insert(index + 1, story.entries[index])
@@ -362,6 +373,7 @@ def stop_before_the_end(story: Story) -> None:
         ("K8", lose_what_came_between_two_sockets),
         ("K8", lose_the_last_delivery),
         ("K8", lose_what_came_before_a_removal_that_is_not_told),
+        ("K8", pass_over_what_came_before_anybody_asked_for_a_removal),
         ("K8", deliver_twice),
         ("K8", deliver_twice_across_sockets),
         ("K8", swap_two_deliveries),
