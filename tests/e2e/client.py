@@ -72,14 +72,16 @@ class Observer(Protocol):
 
 
 class Client:
-    """A user on a device. ``session`` is what the device remembers from one socket to the next."""
+    """A user on a device. ``session`` is what the device remembers from one socket to the next.
 
-    def __init__(self, base_url: str, token: str, *, session: ClientSession | None = None) -> None:
+    The address is that of the service, or is asked for before each request and each socket.
+    """
+
+    def __init__(self, address: str | Callable[[], str], token: str, *, session: ClientSession | None = None) -> None:
         self.session = session or ClientSession()
         self.token = token
-        self._base_url = base_url
+        self._address: Callable[[], str] = (lambda: address) if isinstance(address, str) else address
         self._http = httpx2.AsyncClient(
-            base_url=base_url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=PATIENCE_SECONDS,
             limits=httpx2.Limits(max_connections=MAX_HTTP_CONNECTIONS, max_keepalive_connections=MAX_HTTP_CONNECTIONS),
@@ -89,25 +91,29 @@ class Client:
 
     async def get(self, path: str, **query: str | int) -> httpx2.Response:
         """Read something."""
-        return await self._http.get(path, params=query)
+        return await self._http.get(self._address() + path, params=query)
 
     async def post(self, path: str, body: object, *, key: str | None = None) -> httpx2.Response:
         """Create something; ``key`` is the ``Idempotency-Key``."""
-        return await self._http.post(path, json=body, headers={} if key is None else {"Idempotency-Key": key})
+        return await self._http.post(
+            self._address() + path, json=body, headers={} if key is None else {"Idempotency-Key": key}
+        )
 
     async def patch(self, path: str, body: object, *, etag: str | None = None) -> httpx2.Response:
         """Change something that has this ETag."""
-        return await self._http.patch(path, json=body, headers={} if etag is None else {"If-Match": etag})
+        return await self._http.patch(
+            self._address() + path, json=body, headers={} if etag is None else {"If-Match": etag}
+        )
 
     async def delete(self, path: str, *, etag: str | None = None) -> httpx2.Response:
         """Take something away that has this ETag."""
-        return await self._http.delete(path, headers={} if etag is None else {"If-Match": etag})
+        return await self._http.delete(self._address() + path, headers={} if etag is None else {"If-Match": etag})
 
     async def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx2.Response:
         """Make any request."""
-        return await self._http.request(method, path, json=body, headers=headers)
+        return await self._http.request(method, self._address() + path, json=body, headers=headers)
 
     async def create(self, *others: str, **fields: object) -> str:
         """Create a group with others as members and return its id."""
@@ -144,7 +150,7 @@ class Client:
         """
         if cursor is not None or resume_token is not None:
             self.session = ClientSession(cursor=cursor, resume_token=resume_token)
-        address = self._base_url.replace("http://", "ws://") + "/v1/ws"
+        address = self._address().replace("http://", "ws://") + "/v1/ws"
         async with connect(
             address,
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item] # the library asks for a NewType of str
@@ -281,6 +287,10 @@ class Socket:
         for name, value in data.items():
             assert {**found, **noun}.get(name) == value, (name, found)
         return event
+
+    async def find_signal(self) -> SignalFrame:
+        """Wait for a signal; they come by themselves, and may come later than what was appended before them."""
+        return await self._wait(lambda: self.signals[-1] if self.signals else None)
 
     async def assert_refused(self, code: str) -> Reply:
         """Wait for the refusal of a frame that had no id."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -17,8 +18,11 @@ from tests.e2e.client import Client
 from tests.e2e.server import STOP_SECONDS, Service, run_sanctum
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
     from pathlib import Path
+
+    from tests.servers.postgres import PostgresServer
+    from tests.servers.valkey import ValkeyServer
 
 DRAINED = 4000
 REPLACED = 4504
@@ -31,11 +35,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-class People:
-    """The clients of one test, by name; the users' names are the test's own."""
+@pytest.fixture(scope="module")
+def instances(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, valkey_server: ValkeyServer
+) -> Iterator[list[Service]]:
+    """Three processes on one PostgreSQL and one Valkey, for the same tests."""
+    url = postgres_server.url_of(postgres_server.create_database())
+    environ = {"DATABASE_URL": url, "REDIS_URL": valkey_server.url}
+    folder = tmp_path_factory.mktemp("instances") / "data"
+    with ExitStack() as running:
+        yield [running.enter_context(Service(folder, environ=environ)) for _ in range(3)]
 
-    def __init__(self, service: Service, prefix: str, stack: AsyncExitStack) -> None:
-        self._service = service
+
+class People:
+    """The clients of one test, by name; the users' names are the test's own.
+
+    Where there are several instances, each request and each socket goes to the next one.
+    """
+
+    def __init__(self, services: Sequence[Service], prefix: str, stack: AsyncExitStack) -> None:
+        self._services = services
+        self._turns = itertools.cycle(services)
         self._prefix = prefix
         self._stack = stack
 
@@ -43,14 +63,18 @@ class People:
         return f"{self._prefix}-{who}"
 
     async def client(self, who: str, *, device: str = "phone", session: ClientSession | None = None) -> Client:
-        token = self._service.token(self.name(who), device=device)
-        return await self._stack.enter_async_context(Client(self._service.base_url, token, session=session))
+        token = self._services[0].token(self.name(who), device=device)
+        client = Client(lambda: next(self._turns).base_url, token, session=session)
+        return await self._stack.enter_async_context(client)
 
 
-@pytest.fixture
-async def people(service: Service, request: pytest.FixtureRequest) -> AsyncGenerator[People]:
+@pytest.fixture(params=["one process", "three instances"])
+async def people(request: pytest.FixtureRequest) -> AsyncGenerator[People]:
+    several = request.param == "three instances"
+    services = request.getfixturevalue("instances") if several else [request.getfixturevalue("service")]
+    prefix = request.node.originalname + ("-spread" if several else "")
     async with AsyncExitStack() as stack:
-        yield People(service, request.node.name, stack)
+        yield People(services, prefix, stack)
 
 
 async def test_the_life_of_a_conversation(people: People) -> None:  # noqa: PLR0915 - one story, told in one piece
@@ -209,8 +233,8 @@ async def test_typing_is_told_to_the_others_and_to_nobody_else(people: People) -
             await socket.find_live()
         await ann_socket.push(Typing(conversation_id=conversation_id, on=True, id="typing"))
         await ann_socket.assert_replied("typing")
-        for socket in (bob_socket, eve_socket):
-            await socket.ping()
+        await bob_socket.find_signal()
+        await eve_socket.ping()
         assert [(each.type, each.user_id, each.on) for each in bob_socket.signals] == [
             ("typing", people.name("ann"), True)
         ]
