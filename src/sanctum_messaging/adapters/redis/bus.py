@@ -109,6 +109,8 @@ class RedisBus:
         while True:
             await self._outgoing.wait()
             sheets = self._outgoing.take(self._listener.tail.position, self._clock.monotonic())
+            if not sheets:
+                continue
             try:
                 await self._send(connection, sheets)
             except BaseException:

@@ -49,7 +49,6 @@ def open_redis(url: str) -> Redis:
         url,
         max_connections=MAX_CONNECTIONS,
         protocol=3,
-        client_name="sanctum",
         socket_connect_timeout=CONNECT_SECONDS,
         # Whoever makes a call bounds it. The driver's own limit uses wait_for, which in Python 3.11 may take the
         # cancellation of a task for itself, so that the task goes on as if nothing had happened.

@@ -29,5 +29,5 @@ class BusSettings:
     """Of one envelope: what a receiver applies within 2-3 ms, without a break."""
     envelope_bytes: int = 1024 * 1024
     """Of one envelope, unless a single event is larger."""
-    round_envelopes: int = 8
-    """That are sent before Redis is asked how it went."""
+    round_envelopes: int = 4
+    """That are sent before Redis is asked how it went, for which it has a second."""

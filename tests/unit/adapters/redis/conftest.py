@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanctum_messaging.adapters.redis.connection import open_redis
-from tests.unit.adapters.redis.hearing import QUICK, Instance
+from tests.unit.adapters.redis.hearing import CALM, Instance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,9 +24,9 @@ async def redis(valkey_url: str) -> AsyncGenerator[Redis]:
 
 @pytest.fixture
 def here(redis: Redis) -> Instance:
-    return Instance(redis, "here", settings=QUICK)
+    return Instance(redis, "here", settings=CALM)
 
 
 @pytest.fixture
 def there(redis: Redis) -> Instance:
-    return Instance(redis, "there", settings=QUICK)
+    return Instance(redis, "there", settings=CALM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.redis.bus import RedisBus
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 KEY = b"the key of all instances"
 LOG = "log-1"
+CHANNEL = f"sanctum:bus:{{{LOG}}}"
 QUICK = BusSettings(beat_seconds=0.02, dead_seconds=0.3, min_backoff_seconds=0.005, max_backoff_seconds=0.02)
+CALM = replace(QUICK, dead_seconds=30.0)
+"""Takes no silence of a busy machine for the death of a link."""
 PATIENCE_SECONDS = 20
 """Far more than anything takes; it turns a hang into a failure."""
 
@@ -57,6 +61,7 @@ class Instance:
     """A bus with its hub."""
 
     def __init__(self, redis: Redis, name: str, *, key: bytes = KEY, log_id: str = LOG, settings: BusSettings) -> None:
+        self.redis = redis
         self.clock = HandClock()
         self.bus = RedisBus(redis, self.clock, log_id=log_id, key=key, instance=name, settings=settings)
         self.hub = Hearing()

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sanctum_messaging.adapters.redis.bus import RedisBus
+from sanctum_messaging.adapters.redis.contents import encode_event, encode_row
+from sanctum_messaging.adapters.redis.envelope import Envelopes, Header, Kind
 from tests.conftest import HandClock
-from tests.unit.adapters.redis.happened import TAKEOVER, TYPING, committed
-from tests.unit.adapters.redis.hearing import KEY, LOG, QUICK, Instance, running, until
+from tests.unit.adapters.redis.happened import TAKEOVER, TYPING, committed, event_at
+from tests.unit.adapters.redis.hearing import CALM, CHANNEL, KEY, LOG, Hearing, Instance, running, until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from sanctum_messaging.domain.events import Committed
 
 
 async def test_what_one_instance_appends_reaches_the_other_in_order(here: Instance, there: Instance) -> None:
@@ -73,7 +79,7 @@ async def test_takeovers_reach_the_others(here: Instance, there: Instance) -> No
 
 
 async def test_logs_that_share_a_redis_hear_nothing_of_one_another(here: Instance, redis: Redis) -> None:
-    other = Instance(redis, "other", log_id="log-2", settings=QUICK)
+    other = Instance(redis, "other", log_id="log-2", settings=CALM)
     async with running(here, other):
         here.bus.publish(committed([1]))
         await until(lambda: here.bus.counts.dropped_own == 1)
@@ -100,16 +106,31 @@ async def test_a_subscription_begins_with_a_sweep(here: Instance) -> None:
     assert here.hub.sweeps == 2, "it knows nothing any more"
 
 
-async def test_a_burst_leaves_the_event_loop_time_for_others(here: Instance, there: Instance) -> None:
-    quick = Instance(there.bus._subscriber._redis, "quick", settings=replace(QUICK, slice_seconds=0.0))
-    async with running(here, quick):
-        turns = 0
-        for first in range(1, 2001, 5):
-            here.bus.publish(committed(range(first, first + 4)))  # Holes keep them from travelling together.
-        while quick.bus.counts.received_events < 1600:
-            turns += 1
+async def test_a_burst_leaves_the_event_loop_to_others_every_few_milliseconds(redis: Redis, there: Instance) -> None:
+    elsewhere = Envelopes(log_id=LOG, key=KEY, instance="elsewhere")
+    slow_hub = SlowHub()
+    there.bus.attach(slow_hub)
+    applied = [0]
+    async with running(there), redis.pipeline(transaction=False) as burst:
+        for position in range(1, 201):
+            content = encode_row([encode_event(event_at(position))])
+            burst.publish(CHANNEL, elsewhere.seal(Header(Kind.EVENTS, position, position), content))
+        sent = asyncio.ensure_future(burst.execute())
+        while applied[-1] < 200:
             await asyncio.sleep(0)
-    assert turns > 400
+            applied.append(len(slow_hub.batches))
+        await sent
+    assert max(after - before for before, after in itertools.pairwise(applied)) < 10
+
+
+class SlowHub(Hearing):
+    """Takes 2 ms to apply a batch."""
+
+    def apply(self, committed: Committed) -> None:
+        until = time.perf_counter() + 0.002
+        while time.perf_counter() < until:
+            pass
+        super().apply(committed)
 
 
 async def test_it_ends_when_it_is_cancelled_at_whatever_moment(here: Instance) -> None:

@@ -14,12 +14,11 @@ from sanctum_messaging.adapters.redis.counts import BusCounts
 from sanctum_messaging.adapters.redis.envelope import MAX_BYTES, Envelopes, Header, Kind
 from sanctum_messaging.adapters.redis.reception import Reception
 from tests.unit.adapters.redis.happened import TAKEOVER, TYPING, committed, event_at
-from tests.unit.adapters.redis.hearing import KEY, LOG, QUICK, Hearing, Instance, running, until
+from tests.unit.adapters.redis.hearing import CALM, CHANNEL, KEY, LOG, Hearing, Instance, running, until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-CHANNEL = f"sanctum:bus:{{{LOG}}}"
 KEYED = Envelopes(log_id=LOG, key=KEY, instance="elsewhere")
 GENUINE = {
     "events": (Header(Kind.EVENTS, 2, 1, "00000000"), encode_row([encode_event(event_at(n)) for n in (1, 2)])),
@@ -72,7 +71,7 @@ UNTRUE: dict[str, tuple[bytes, Literal["forged", "garbled", "foreign", "too_larg
 
 @pytest.fixture
 def world(redis: Redis) -> tuple[Redis, Instance]:
-    return redis, Instance(redis, "there", settings=QUICK)
+    return redis, Instance(redis, "there", settings=CALM)
 
 
 @pytest.mark.parametrize("name", UNTRUE)
