@@ -15,7 +15,7 @@ from tests.servers.server import free_port
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -95,9 +95,16 @@ class Cluster:
 
     async def find_ready(self, seconds: float) -> None:
         """Wait until all instances are ready. Raises ``AssertionError`` with what keeps them from it."""
+        await self._find(lambda readiness: readiness == "ready", seconds)
+
+    async def find_told(self, reason: str, seconds: float) -> None:
+        """Wait until all instances give a reason for not being quite well."""
+        await self._find(lambda readiness: reason in readiness, seconds)
+
+    async def _find(self, wanted: Callable[[str], bool], seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
-        while set(found := await asyncio.gather(*(each.readiness() for each in self.instances))) != {"ready"}:
-            assert asyncio.get_running_loop().time() < deadline, f"not ready after {seconds} s: {found}"
+        while not all(map(wanted, found := await asyncio.gather(*(each.readiness() for each in self.instances)))):
+            assert asyncio.get_running_loop().time() < deadline, f"not so after {seconds} s: {found}"
             await asyncio.sleep(LOOK_SECONDS)
 
     def _instance(self, name: str, data_dir: Path, environ: Mapping[str, str]) -> Instance:
