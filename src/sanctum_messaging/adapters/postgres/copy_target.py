@@ -118,7 +118,7 @@ class CopyTarget:
     async def read_head(self) -> Cursor:
         """Return the cursor of the newest event."""
         with _translated("the log's end"):
-            return cursor_of(await self._connection.fetchrow(_HEAD, timeout=ANSWER_SECONDS))
+            return cursor_of((await self._connection.fetch(_HEAD, timeout=ANSWER_SECONDS))[0])
 
     async def complete(self) -> None:
         """Make it an installation that instances may serve."""

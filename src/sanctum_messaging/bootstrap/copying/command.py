@@ -49,7 +49,8 @@ def run(path: Path, url: str) -> int:
         raise ConfigError(Fault("--from", str(error))) from error
     except (DatabaseRefusedError, MigrationError) as error:
         # These sentences are written for the service, which has the address from there.
-        raise ConfigError(Fault("--to", str(error).replace("DATABASE_URL", "--to"))) from error
+        reason = str(error).removeprefix("DATABASE_URL ").replace("DATABASE_URL", "--to")
+        raise ConfigError(Fault("--to", reason)) from error
     except SourceDamagedError as error:
         return _end(str(error))
     except CopyFailedError as error:
