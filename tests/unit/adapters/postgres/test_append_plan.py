@@ -19,7 +19,7 @@ from sanctum_messaging.domain.model import HistoryVisibility, MessageId, Seq
 from sanctum_messaging.ports.log import AppendedMessage
 from sanctum_messaging.ports.store import MoveMarker
 from tests.support import TENANT, new_id, user
-from tests.unit.adapters.postgres.instances import Instance
+from tests.unit.adapters.postgres.instances import Instance, Observer
 from tests.unit.adapters.postgres.long_log import leave_alone
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.domain.model import ConversationId
     from tests.conftest import HandClock
-    from tests.unit.adapters.postgres.instances import Observer
 
 LENGTH = 50_000
 RUN = 250
@@ -38,6 +37,18 @@ RATIO = 1.5
 """What the last calls may cost, as a multiple of the first: trees grow by a level now and then."""
 FEW = 200
 """Blocks that any single call may touch, by its plan from the beginning: some thirty lookups and rows."""
+FEW_OF_EACH = 25
+"""Blocks for each participant of a conversation that is deleted: his row and his membership, with their indexes."""
+
+
+# Every member has been in two thousand other conversations as well, and half of them he has left.
+_CROWD = f"""
+INSERT INTO participant (tenant, user_id, conversation_id, role, joined_at, left_at, version, read_seq)
+SELECT 'default', u, 'crowd-' || n, 'member', 1, CASE n % 2 WHEN 0 THEN 1 END, 1, 1
+FROM generate_series(1, 2000) n, unnest('{{{", ".join([*MEMBERS, "owner"])}}}'::text[]) u;
+INSERT INTO membership (tenant, user_id, conversation_id, first_position, first_seq, last_position, last_seq)
+SELECT tenant, user_id, conversation_id, 1, 1, left_at, left_at FROM participant WHERE conversation_id LIKE 'crowd-%'
+"""  # noqa: S608 - made of the names above
 
 
 class OneSession(Database):
@@ -83,13 +94,15 @@ async def test_the_last_of_many_appends_costs_what_the_first_did(
 ) -> None:
     await leave_alone(postgres_url)
     dice = random.Random(1)
-    async with OneSession.at(postgres_url) as session:
+    async with OneSession.at(postgres_url) as session, Observer.at(postgres_url) as others:
         instance = Instance(session, clock)
         conversations = [await instance.arranged.create("owner", *MEMBERS) for _ in range(20)]
         joined = await instance.arranged.create("owner", *MEMBERS, visibility=HistoryVisibility.JOINED)
         await use_everything(instance, joined)
+        await instance.arranged.delete_conversation(await instance.arranged.create("owner"), "owner")
         async with observer.connection.transaction(isolation="repeatable_read"):
             await observer.count("event")
+            await others.connection.execute(_CROWD)
             for number in range(RUNS):
                 session.counting = number < THOUSAND or number >= RUNS - THOUSAND
                 await send_many(instance, [joined, *conversations], dice)
@@ -99,6 +112,9 @@ async def test_the_last_of_many_appends_costs_what_the_first_did(
             session.blocks.clear()
             await use_everything(instance, joined)
             assert max(session.blocks) <= FEW, session.blocks
+            session.blocks.clear()
+            await instance.arranged.delete_conversation(conversations[0], "owner")
+            assert sum(session.blocks) <= FEW + FEW_OF_EACH * len(MEMBERS)
 
 
 async def send_many(instance: Instance, conversations: list[ConversationId], dice: random.Random) -> None:

@@ -15,8 +15,8 @@
 --
 -- The plan is made once per session, maybe when the tables are empty and all indexes look alike, and must stay right when
 -- they are not. So: index scans, whatever the statistics say; each lookup a subquery of its own for one draft (LATERAL,
--- LIMIT), which the planner can't turn round; and where a second index would serve it badly, an expression (|| '') or an
--- order keeps that one out.
+-- LIMIT), which the planner can't turn round; and where several indexes would do, either each is bound by all its columns
+-- or an expression (|| '') or an order keeps out those that would serve badly.
 --
 -- To give it other parameters, add an overload beside it: instances of the version before go on calling this one.
 CREATE FUNCTION append_messages(
@@ -57,8 +57,7 @@ BEGIN
     RETURN QUERY
     WITH found AS MATERIALIZED (
         SELECT d.*, p.role, m.id AS stored_id, m.content_hash AS stored_hash, m.seq AS stored_seq,
-            coalesce((SELECT e.seq FROM event e WHERE e.conversation_id = d.conversation_id AND e.seq > 0
-                ORDER BY e.seq DESC LIMIT 1), c.base_seq) AS last_seq,
+            c.base_seq,
             d.reply_to IS NULL OR EXISTS (
                 SELECT 1 FROM message r
                 WHERE r.id = d.reply_to AND r.conversation_id || '' = d.conversation_id AND (
@@ -76,8 +75,8 @@ BEGIN
         ) AS c ON true
         LEFT JOIN LATERAL (
             SELECT p.role FROM participant p
-            WHERE c.visibility IS NOT NULL AND p.conversation_id = d.conversation_id AND p.user_id = d.sender_id
-                AND p.left_at IS NULL LIMIT 1
+            WHERE c.visibility IS NOT NULL AND p.tenant = d.tenant AND p.conversation_id = d.conversation_id
+                AND p.user_id = d.sender_id AND p.left_at IS NULL LIMIT 1
         ) AS p ON true
         LEFT JOIN LATERAL (
             SELECT m.id, m.content_hash, m.seq FROM message m
@@ -103,12 +102,18 @@ BEGIN
             WHEN j.role = 'observer' AND NOT j.any_rank THEN 'forbidden'
             ELSE 'reply_not_found' END AS outcome
         FROM judged j
-    ), numbered AS MATERIALIZED (
-        SELECT d.*,
-            head_position + count(*) FILTER (WHERE d.outcome = 'new') OVER (ORDER BY d.n) AS position,
-            d.last_seq + count(*) FILTER (WHERE d.outcome = 'new') OVER (
-                PARTITION BY d.conversation_id COLLATE "C" ORDER BY d.n) AS seq
+    ), counted AS (
+        SELECT d.*, count(*) FILTER (WHERE d.outcome = 'new') OVER (
+            PARTITION BY d.conversation_id COLLATE "C" ORDER BY d.n) AS nth
         FROM decided d
+    ), numbered AS MATERIALIZED (
+        -- A conversation's last seq is looked up once, by its first new message.
+        SELECT k.*, head_position + count(*) FILTER (WHERE k.outcome = 'new') OVER (ORDER BY k.n) AS position,
+            k.nth + max(CASE WHEN k.outcome = 'new' AND k.nth = 1 THEN coalesce(
+                (SELECT e.seq FROM event e WHERE e.conversation_id = k.conversation_id AND e.seq > 0
+                    ORDER BY e.seq DESC LIMIT 1), k.base_seq) END)
+                OVER (PARTITION BY k.conversation_id COLLATE "C") AS seq
+        FROM counted k
     ), messages AS (
         INSERT INTO message (id, conversation_id, seq, sender_id, device_id, client_message_id, type, body, metadata,
             reply_to, created_at, version, content_hash)

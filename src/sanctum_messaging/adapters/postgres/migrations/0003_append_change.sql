@@ -142,6 +142,7 @@ CREATE FUNCTION project_event(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     part jsonb;
+    gone text;
 BEGIN
     part := event -> 'conversation';
     IF part IS NOT NULL THEN
@@ -159,11 +160,16 @@ BEGIN
         UPDATE conversation c SET deleted_at = (event ->> 'at')::bigint, version = (part ->> 'version')::bigint,
             members_version = c.members_version + 1, direct_key = NULL
         WHERE c.id = of_conversation;
+        FOR gone IN SELECT p.user_id FROM participant p
+            WHERE p.conversation_id = of_conversation AND coalesce(p.left_at, -1) = -1
+        LOOP
+            UPDATE membership i SET last_position = at_position, last_seq = at_seq
+            WHERE i.tenant = of_tenant AND i.user_id = gone AND i.conversation_id = of_conversation
+                AND i.last_position IS NULL;
+        END LOOP;
         UPDATE participant p SET left_at = (event ->> 'at')::bigint, left_position = at_position,
             version = p.version + 1
-        WHERE p.conversation_id = of_conversation AND p.left_at IS NULL;
-        UPDATE membership i SET last_position = at_position, last_seq = at_seq
-        WHERE i.conversation_id = of_conversation AND i.last_position IS NULL;
+        WHERE p.conversation_id = of_conversation AND coalesce(p.left_at, -1) = -1;
     END IF;
 
     part := event -> 'participant';
@@ -171,7 +177,7 @@ BEGIN
         PERFORM put_participants(of_tenant, of_conversation, jsonb_build_array(part || '{"n": 0}'), at_position, at_seq);
         IF event ->> 'kind' = 'participant.removed' THEN
             UPDATE membership i SET last_position = at_position, last_seq = at_seq
-            WHERE i.tenant || '' = of_tenant AND i.conversation_id = of_conversation AND i.user_id = part ->> 'user_id'
+            WHERE i.tenant = of_tenant AND i.user_id = part ->> 'user_id' AND i.conversation_id = of_conversation
                 AND i.last_position IS NULL;
         END IF;
         IF event ->> 'audience' IS NULL THEN

@@ -31,7 +31,7 @@ BEGIN
         ) AS k
         CROSS JOIN LATERAL (
             SELECT p.read_seq FROM participant p
-            WHERE p.conversation_id = k.conversation_id AND p.user_id = k.user_id AND p.tenant || '' = k.tenant
+            WHERE p.conversation_id = k.conversation_id AND p.user_id = k.user_id AND p.tenant = k.tenant
                 AND p.left_at IS NULL
             LIMIT 1 FOR NO KEY UPDATE
         ) AS p
