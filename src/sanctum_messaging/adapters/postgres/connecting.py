@@ -52,22 +52,16 @@ class Connector:
     """Connects to the hosts of an address in turn, beginning with the one that served last."""
 
     def __init__(self, url: str) -> None:
-        """Read the address.
-
-        Raises:
-            DatabaseRefusedError: it is none.
-        """
-        self._urls = _urls_of_hosts(url)
+        """Name the database; whether that is an address shows when it is connected to."""
+        self._url = url
         self._last = 0
-        # Everything goes to the primary: a standby lags behind, and takes no writes.
-        asked = "target_session_attrs" in parse_qs(urlsplit(url).query)
-        self._target = None if asked else asyncpg.connect_utils.SessionAttribute.primary
 
     async def connect(self) -> asyncpg.Connection:
         """Connect and make the session ours.
 
         Raises:
             Exception: one of ``CONNECT_ERRORS``, which ``describe`` puts into words.
+            DatabaseRefusedError: the address is none.
         """
         connection = await self.connect_bare()
         try:
@@ -80,11 +74,12 @@ class Connector:
 
     async def connect_bare(self) -> asyncpg.Connection:
         """Connect and leave the session as it is."""
+        urls = _urls_of_hosts(self._url)
         told: Exception | None = None
-        for number in range(self._last, self._last + len(self._urls)):
-            index = number % len(self._urls)
+        for number in range(self._last, self._last + len(urls)):
+            index = number % len(urls)
             try:
-                connection = await self._connect_to(self._urls[index])
+                connection = await _connect_to(urls[index])
             except CONNECT_ERRORS as error:
                 # What a server says tells more than that another one is down.
                 told = error if told is None or isinstance(error, asyncpg.PostgresError) else told
@@ -92,15 +87,6 @@ class Connector:
                 self._last = index
                 return connection
         raise told or RuntimeError("an address without a host was accepted")
-
-    async def _connect_to(self, url: str) -> asyncpg.Connection:
-        return await asyncpg.connect(
-            url,
-            timeout=CONNECT_SECONDS,
-            statement_cache_size=STATEMENT_CACHE,
-            max_cached_statement_lifetime=0,
-            target_session_attrs=self._target,
-        )
 
 
 def describe(error: Exception) -> str:
@@ -116,6 +102,18 @@ def describe(error: Exception) -> str:
             return f"PostgreSQL can't be reached ({_reason_of(error)}); check the host and the port."
         case _:
             return "DATABASE_URL is not an address of PostgreSQL such as postgresql://user:password@host:5432/database."
+
+
+async def _connect_to(url: str) -> asyncpg.Connection:
+    # Everything goes to the primary: a standby lags behind, and takes no writes.
+    asked = "target_session_attrs" in parse_qs(urlsplit(url).query)
+    return await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        statement_cache_size=STATEMENT_CACHE,
+        max_cached_statement_lifetime=0,
+        target_session_attrs=None if asked else asyncpg.connect_utils.SessionAttribute.primary,
+    )
 
 
 def _reason_of(error: OSError) -> str:

@@ -44,11 +44,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        """Name the database; nothing is connected yet.
-
-        Raises:
-            DatabaseRefusedError: the address is none.
-        """
+        """Name the database; nothing is connected yet."""
         self._connector = Connector(url)
         self._appends = Lane(1, self._connector.connect)
         self._writes = Lane(WRITE_CONNECTIONS, self._connector.connect)

@@ -34,6 +34,7 @@ class Lane:
     def __init__(self, size: int, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         """``connect`` makes one connection or raises the driver's error."""
         self._connect = connect
+        self._closed = False
         self._tasks: set[asyncio.Task[list[asyncpg.Record]]] = set()
         # A place without a connection is None. The last one that was put back is taken first.
         self._places: asyncio.LifoQueue[asyncpg.Connection | None] = asyncio.LifoQueue()
@@ -44,7 +45,7 @@ class Lane:
         """Run a statement as a transaction of its own, to the end whatever becomes of the caller.
 
         Raises:
-            UnavailableError: ``overloaded``: no connection was free in time.
+            UnavailableError: no connection was free in time (``overloaded``), or the lane is closed.
             ConnectFailedError: there was none to be had.
             ConnectionLostError: it ended before the answer.
             asyncpg.PostgresError: what the server answered.
@@ -56,7 +57,8 @@ class Lane:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Let what is under way finish, and end all connections; no statement may come after this."""
+        """Let what is under way finish, and end all connections; who comes after this is refused."""
+        self._closed = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         for task in self._tasks:
@@ -70,6 +72,8 @@ class Lane:
                 connection.terminate()
 
     async def _take_place(self) -> asyncpg.Connection | None:
+        if self._closed:
+            raise UnavailableError("The connections to the database are closed.")
         try:
             async with asyncio.timeout(ACQUIRE_SECONDS):
                 return await self._places.get()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanctum_messaging.adapters.postgres import admission, connecting
-from sanctum_messaging.adapters.postgres.database import Database, DatabaseRefusedError
+from sanctum_messaging.adapters.postgres.database import DatabaseRefusedError
 from sanctum_messaging.domain.errors import UnavailableError
 from tests.postgres_database import opened
 from tests.servers.postgres import open_standby
@@ -142,8 +142,3 @@ async def test_a_pooler_in_session_mode_works(one: Instance, postgres_url: str, 
             conversation = await first.arranged.create("ann", "bob")
             await second.arranged.send(conversation, "bob")
             assert (await first.store.read_head()).position == 2
-
-
-def test_an_address_is_checked_before_anything_is_connected() -> None:
-    with pytest.raises(DatabaseRefusedError, match="is not an address"):
-        Database("sqlite:///messaging.db")

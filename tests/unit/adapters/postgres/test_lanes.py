@@ -111,6 +111,8 @@ async def test_closing_lets_an_append_finish(one: Instance, observer: Observer) 
         await asyncio.sleep(0)
     await closing
     assert isinstance((await sending).results[0], AppendedMessage)
+    with pytest.raises(UnavailableError):
+        await one.store.read_head()
 
 
 async def test_what_is_wrong_with_a_statement_is_no_failure_of_the_database(one: Instance) -> None:
