@@ -166,21 +166,23 @@ async def test_the_file_is_not_changed(embedded: Embedded, migrated_url: str) ->
     assert hashlib.sha256(embedded.path.read_bytes()).hexdigest() == before
 
 
-async def test_what_a_killed_service_left_in_its_wal_is_copied(
+async def test_what_a_killed_service_left_in_its_wal_is_copied_and_stays_there(
     tmp_path: Path, migrated_url: str, clock: HandClock
 ) -> None:
     """A kill leaves commits in the WAL; here it is a copy of the files of a service that goes on."""
+    killed = tmp_path / "killed" / "messaging.db"
+    killed.parent.mkdir()
+    wal = killed.with_name("messaging.db-wal")
     async with open_embedded(tmp_path / "messaging.db", clock) as (store, _):
         await Arranged(store).create("ann")
-        (tmp_path / "killed").mkdir()
-        for suffix in ("", "-wal"):
-            name = f"messaging.db{suffix}"
-            (tmp_path / "killed" / name).write_bytes((tmp_path / name).read_bytes())
-    assert (tmp_path / "killed" / "messaging.db-wal").stat().st_size > 0
+        for path in (killed, wal):
+            path.write_bytes((tmp_path / path.name).read_bytes())
+    before = killed.read_bytes(), wal.read_bytes()
 
-    transferred = await copy(tmp_path / "killed" / "messaging.db", migrated_url)
+    transferred = await copy(killed, migrated_url)
 
     assert transferred.tables["event"][0] == 1
+    assert (killed.read_bytes(), wal.read_bytes()) == before
 
 
 async def test_the_tables_have_the_columns_of_both_schemas(embedded: Embedded, migrated_url: str) -> None:
