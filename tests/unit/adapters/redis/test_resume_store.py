@@ -69,6 +69,18 @@ async def test_many_states_are_judged_one_by_one(resumes: RedisResumeStore) -> N
         await resumes.persist_many([("no token", state_at(5), DAY)])
 
 
+async def test_a_session_that_was_taken_over_is_not_forgotten_by_who_lost_it(
+    resumes: RedisResumeStore, redis: Redis
+) -> None:
+    await resumes.persist(TOKEN, state_at(5), DAY)
+    found = await resumes.load(TOKEN, ANN)
+    assert found is not None
+    await resumes.drop(TOKEN, "bye")
+    assert await redis.exists(KEY)
+    await resumes.drop(found[1], "bye")
+    assert not await redis.exists(KEY)
+
+
 async def test_redis_forgets_a_session_by_itself_and_never_knows_a_secret(
     resumes: RedisResumeStore, redis: Redis
 ) -> None:
