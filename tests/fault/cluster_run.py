@@ -28,8 +28,9 @@ RECOVERY_SECONDS = 10
 """From the end of the last fault until all are ready, and until every client is live."""
 PATIENCE_SECONDS = 4
 """A client that gets no answer for so long goes elsewhere."""
+USERS = 6
 REST_SECONDS = 0.3
-"""Of each sender between two messages: 40 of them make at most some 130 a second."""
+"""Of each sender between two messages: 30 of them make at most some 100 a second, with 10 readers each."""
 SETTLE_SECONDS = 1.0
 SHOWN = 20
 
@@ -46,20 +47,16 @@ class Step:
 async def run_and_check(cluster: Cluster, steps: Sequence[Step], *, seed: int) -> str:
     """Run a plan and return a line that describes what happened. Raises ``AssertionError`` if anything was not right.
 
-    The recording and the log of such a run stay on disk, and the error names the folder.
+    The recording and the log stay on disk if the checker found something, and the error says where.
     """
     recorder = Recorder()
-    draw = random.Random(seed)
     try:
-        await _run(cluster, steps, recorder=recorder, draw=draw)
+        await _run(cluster, steps, recorder=recorder, draw=random.Random(seed))
     except BaseException as error:
-        error.add_note(f"seed {seed}, recording in {await _keep(cluster, recorder.entries, seed)}")
+        error.add_note(await _judge(cluster, recorder, seed=seed, failed=True))
         raise
-    log = await asyncio.to_thread(read_stored_log, cluster.database_url)
-    violations = check(recorder.entries, log)
-    if violations:
-        folder = await _keep(cluster, recorder.entries, seed)
-        raise AssertionError(f"seed {seed}, recording in {folder}:\n{_list(violations)}")
+    found = await _judge(cluster, recorder, seed=seed)
+    assert not found, found
     return f"seed {seed}: {describe(recorder.entries)}"
 
 
@@ -69,6 +66,7 @@ async def _run(cluster: Cluster, steps: Sequence[Step], *, recorder: Recorder, d
         cluster.token,
         recorder=recorder,
         seed=draw.getrandbits(32),
+        users=USERS,
         rest=REST_SECONDS,
         patience=PATIENCE_SECONDS,
     )
@@ -86,16 +84,23 @@ async def _run(cluster: Cluster, steps: Sequence[Step], *, recorder: Recorder, d
         await load.drain()
 
 
-async def _keep(cluster: Cluster, entries: Sequence[Entry], seed: int) -> Path:
-    """Keep what a fault can be found by: ``python -m tests.fault.checker FOLDER/recording FOLDER/log.json``."""
+async def _judge(cluster: Cluster, recorder: Recorder, *, seed: int, failed: bool = False) -> str:
+    """Let the checker decide; if it finds anything, or the run failed, keep by what, and say what and where."""
+    if "redis_unavailable" in cluster.logs:
+        recorder.note(Faulted(recorder.now, "redis_slow", mended=True))
+    await asyncio.to_thread(cluster.postgres.revive)
+    log = await asyncio.to_thread(read_stored_log, cluster.database_url)
+    violations = check(recorder.entries, log)
+    if not violations and not failed:
+        return ""
     folder = (RESULTS / f"fault-{seed}").absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    write_recording(folder / "recording", entries)
+    write_recording(folder / "recording", recorder.entries)
+    keep_log(folder / "log.json", log)
     (folder / "instances.log").write_text(cluster.logs, "utf-8")
-    await asyncio.to_thread(cluster.postgres.revive)
-    keep_log(folder / "log.json", await asyncio.to_thread(read_stored_log, cluster.database_url))
-    return folder
+    kept = f"python -m tests.fault.checker {folder}/recording {folder}/log.json"
+    return f"seed {seed}, to be seen by `{kept}`:\n{_list(violations)}"
 
 
 def _list(violations: Sequence[Violation]) -> str:

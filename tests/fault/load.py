@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SENDERS = 5
-"""Sends that each user keeps in flight. With eight users, some are always between commit and answer."""
+"""Messages that each user keeps in flight. With eight users, some are always between commit and answer."""
 POLLERS = 2
 LOOK_SECONDS = 0.02
 

@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.cluster import Cluster
 from tests.fault.cluster_run import Step, run_and_check
 from tests.fault.nemesis import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.servers.postgres import PostgresServer
-    from tests.servers.valkey import ValkeyServer
+    from tests.e2e.cluster import Cluster
 
 SECONDS = float(os.environ.get("SANCTUM_SECONDS", "60"))
 """How long ``make chaos`` lets faults come at random."""
@@ -38,16 +33,6 @@ SHORT = [
     Step("instance_paused", 1.5, 0.5),
     Step("postgres_restarted", 0.3),
 ]
-
-
-@pytest.fixture
-async def cluster(
-    tmp_path: Path, postgres_url: str, postgres_server: PostgresServer, valkey_url: str, valkey_server: ValkeyServer
-) -> AsyncIterator[Cluster]:
-    del valkey_url
-    opened = Cluster(tmp_path / "data", postgres=postgres_server, database_url=postgres_url, valkey=valkey_server)
-    async with opened:
-        yield opened
 
 
 @pytest.mark.timeout(120)

@@ -71,7 +71,7 @@ class RedisLink:
             # The proxy refuses or resets as it was told to; the client sees the same.
             pass
         finally:
-            writer.transport.abort()
+            await _abort(writer)
 
     async def _forward_until_subscribed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """Return the command that subscribes, or nothing at the end."""
@@ -111,6 +111,7 @@ async def _read_unless(ended: asyncio.Task[None], reader: asyncio.StreamReader) 
         return b"" if ended.done() else await reading
     finally:
         reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,4 +124,10 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def _end(back: asyncio.Task[None], upstream: asyncio.StreamWriter) -> None:
     back.cancel()
     await asyncio.gather(back, return_exceptions=True)
-    upstream.transport.abort()
+    await _abort(upstream)
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
