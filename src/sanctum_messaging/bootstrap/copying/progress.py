@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 TERMINAL_SECONDS = 0.1
 """Between two states of the line: as fast as an eye follows."""
@@ -15,7 +16,7 @@ _WIDTH = 78
 
 
 class Progress:
-    """Counts rows towards a total. ``begin`` a phase, ``advance`` through it, ``end`` it."""
+    """Counts rows towards a total. ``advance`` is for use within a ``phase``."""
 
     def __init__(self, out: TextIO, total: int, monotonic: Callable[[], float]) -> None:
         self._out = out
@@ -26,11 +27,19 @@ class Progress:
         self._began = self._told = 0.0
         self._done = self._before = 0
 
-    def begin(self, phase: str, done: int = 0) -> None:
-        """Begin a phase, of which an earlier run may have done a part."""
-        self._phase, self._done, self._before = phase, done, done
+    @contextmanager
+    def phase(self, name: str, done: int = 0) -> Generator[None]:
+        """Count through a phase, of which an earlier run may have done a part; its last state stays on the screen."""
+        self._phase, self._done, self._before = name, done, done
         self._began = self._told = self._monotonic()
         self._tell()
+        try:
+            yield
+        finally:
+            self._tell()
+            if self._terminal:
+                self._out.write("\n")
+                self._out.flush()
 
     def advance(self, rows: int) -> None:
         """Count rows that are done."""
@@ -39,13 +48,6 @@ class Progress:
         if now - self._told >= (TERMINAL_SECONDS if self._terminal else LINE_SECONDS):
             self._told = now
             self._tell()
-
-    def end(self) -> None:
-        """Tell the phase's last state, on a line of its own."""
-        self._tell()
-        if self._terminal:
-            self._out.write("\n")
-            self._out.flush()
 
     def _tell(self) -> None:
         line = self._line()

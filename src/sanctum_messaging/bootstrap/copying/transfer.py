@@ -35,12 +35,10 @@ async def transfer(source: CopySource, target: CopyTarget, progress: Progress) -
         DifferenceError: what arrived is not what left; the copy stays unfinished.
     """
     earlier = await target.begin(source.log_id, source.read_head())
-    progress.begin("copying", earlier.copied)
-    await _copy(source, target, earlier, progress)
-    progress.end()
-    progress.begin("verifying")
-    transferred = await _verify(source, target, progress)
-    progress.end()
+    with progress.phase("copying", earlier.copied):
+        await _copy(source, target, earlier, progress)
+    with progress.phase("verifying"):
+        transferred = await _verify(source, target, progress)
     await target.complete()
     return transferred
 
