@@ -59,6 +59,14 @@ class SocketClosedError(ConnectionError):
         self.code = code
 
 
+class HelloRefusedError(ConnectionError):
+    """The socket is open, and ``hello`` was refused; ``code`` names the problem."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the service refused hello: {code}")
+        self.code = code
+
+
 class Observer(Protocol):
     """Sees all that comes over a socket."""
 
@@ -243,8 +251,11 @@ class Socket:
         await self.push_text(frame.decode())
 
     async def find_welcome(self) -> Welcome:
-        """Wait for the answer to ``hello``."""
-        return await self._wait(lambda: self._welcome)
+        """Wait for the answer to ``hello``. Raises ``HelloRefusedError``."""
+        await self._wait(lambda: self._welcome or (self._refusals[0] if self._refusals else None))
+        for refusal in self._refusals if self._welcome is None else ():
+            raise HelloRefusedError("" if isinstance(refusal.problem, msgspec.UnsetType) else refusal.problem.code)
+        return self.welcome
 
     async def find_reply(self, frame_id: str) -> Reply:
         """Wait for the answer to a frame, good or bad."""

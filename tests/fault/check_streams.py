@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.fault.history import Reader, Recording, Violation, position_of
+from tests.fault.history import NEVER, Reader, Recording, Violation, position_of
 from tests.fault.log import Log, LoggedEvent, Stream
 from tests.fault.recorder import Delivered
 
@@ -81,27 +82,21 @@ def _check_complete(reader: Reader, recording: Recording, log: Log) -> Iterator[
 def _missing(reader: Reader, stream: Stream, excuses: _Excuses, *, end: int) -> Iterator[LoggedEvent]:
     """Find what was left out without an excuse."""
     begin = position_of(reader.segments[0].start)
-    told: set[str] = set()
-    """Conversations whose end he was told of, from the membership before it that is looked at."""
     for event in reversed(stream.events):
-        taken = event.position in excuses.taken
         if event.position <= begin:
             return
-        if event.position in stream.endings and taken:
-            told.add(event.conversation_id)
-        if taken or event.position > end or event.position in stream.optional:
-            pass
-        elif event.conversation_id not in told or not excuses.may_be_left_out(event):
+        if event.position in stream.endings:
+            excuses.pass_ending(event)
+        taken = event.position in excuses.taken or event.position in stream.optional
+        if event.position <= end and not taken and not excuses.may_be_left_out(event):
             yield event
-        if reader.user in event.joins:
-            told.discard(event.conversation_id)
 
 
 class _Excuses:
-    """Why a reader may have been given less than happened.
+    """Why a reader may have been given less than happened. To be asked for events from the last to the first.
 
-    Of a conversation that a user is not in when his stream is read, only his removal is shown. So what happened before
-    a removal that he was told of may be missing, if it was read when the removal had been asked for.
+    Of a conversation that a user is not in when his stream is read, only his last removal is shown. So what happened
+    before a removal that he was told of may be missing, if it was read when that removal had been asked for.
     """
 
     def __init__(self, reader: Reader, recording: Recording, log: Log) -> None:
@@ -111,23 +106,25 @@ class _Excuses:
         for frame in frames:
             if not self._passed or position_of(frame.cursor) > self._passed[-1][0]:
                 self._passed.append((position_of(frame.cursor), frame.at))
-        self._endings = [
-            each
-            for each in recording.of("remove", "destroy")
-            if each.outcome != "fail" and each.call.target in {"", reader.user}
-        ]
-        called = {send.key: send.called for send in reversed(list(recording.of("send")))}
-        self._began = {
-            each.id: called.get((each.conversation_id, each.sender_id, each.client_message_id), 0.0)
-            for each in log.messages
-        }
+        self._asked: dict[str, list[float]] = defaultdict(list)
+        for each in sorted(recording.of("remove", "destroy"), key=lambda each: each.called):
+            if each.outcome != "fail" and each.call.target in {"", reader.user}:
+                self._asked[each.call.conversation_id].append(each.called)
+        self._endings_before = Counter(
+            event.conversation_id
+            for event in log.stream(reader.user).events
+            if event.position in log.stream(reader.user).endings
+        )
+        self._told: dict[str, float] = {}
+
+    def pass_ending(self, event: LoggedEvent) -> None:
+        """Note the end of a membership: the n-th of a conversation came about after n were asked for."""
+        self._endings_before[event.conversation_id] -= 1
+        before = self._endings_before[event.conversation_id]
+        if event.position in self.taken and before < len(self._asked[event.conversation_id]):
+            self._told[event.conversation_id] = self._asked[event.conversation_id][before]
 
     def may_be_left_out(self, event: LoggedEvent) -> bool:
-        """Tell whether a removal may have been there already when the reader passed the event."""
+        """Tell whether the removal that he was told of may have been there when the reader passed the event."""
         index = bisect_left(self._passed, event.position, key=lambda each: each[0])
-        passed = self._passed[index][1]
-        began = self._began.get(event.message_id, 0.0)
-        return any(
-            each.call.conversation_id == event.conversation_id and each.called <= passed and each.answered >= began
-            for each in self._endings
-        )
+        return self._told.get(event.conversation_id, NEVER) <= self._passed[index][1]

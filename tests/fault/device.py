@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -67,12 +67,11 @@ class Device(Client):
             self.session = ClientSession(resume_token=self.session.resume_token)
         watch = Watch(self, self.recorder, asked=self.session.cursor)
         self._base_url = self._place()
-        async with self.connect(observer=watch) as socket:
-            self.socket = socket
-            try:
-                yield socket
-            finally:
-                self.socket = None
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(self._patience):
+                self.socket = await stack.enter_async_context(self.connect(observer=watch))
+            stack.callback(setattr, self, "socket", None)
+            yield self.socket
 
     async def record_send(
         self, conversation_id: str, client_message_id: str, body: str, *, by_socket: bool = False

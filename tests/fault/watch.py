@@ -40,6 +40,9 @@ class Watch:
                 self._recorder.end(self._hello)
             case "ping" | "pong":
                 self._recorder.note(Marked(name, at, content["cursor"]))
+            case "error" if "id" not in content and self._hello.outcome == "info":
+                self._hello.refused(content["problem"]["code"])
+                self._recorder.end(self._hello)
             case "resync":
                 self._recorder.note(Resynced(name, at, content["reason"], content["cursor"]))
 
