@@ -28,7 +28,7 @@ def service_readings(writer: Writer, hub: WebSocketHub, participants: Participan
         Reading("log_tail", "The position of the newest event applied here.", lambda: hub.tail.position, "gauge"),
         Reading("connections", "Open WebSocket connections.", lambda: hub_counts.connections, "gauge"),
         Reading("deliveries", "Events handed to connections.", lambda: hub_counts.deliveries),
-        Reading("applied_events", "Events applied by the hub, each encoded once.", lambda: hub_counts.applied),
+        Reading("applied_events", "Events applied by the hub.", lambda: hub_counts.applied),
         Reading(
             "catch_up_pages",
             "Pages read for connections and polls that catch up.",

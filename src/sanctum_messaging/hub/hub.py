@@ -210,10 +210,10 @@ class WebSocketHub:
 
     def _apply_event(self, event: Event) -> None:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
-        frame = self._ring.append(event)
+        entry = self._ring.append(event)
         self._users.let_in(event)
         for user in self._users.audience(event):
-            user.deliver(event.cursor, frame)
+            user.deliver(event.cursor, entry.frame)
         self._users.let_out(event)
         self._polls.wake(event.tenant)
         if event.kind in OF_MEMBERSHIPS:

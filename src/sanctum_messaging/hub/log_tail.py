@@ -91,7 +91,7 @@ class LogTail:
 
     def _take(self, committed: Committed) -> None:
         """Apply a commit that follows the tail or reaches back over it."""
-        if self._contradicts(committed):
+        if committed.before != self._ring.tail and self._contradicts(committed):
             self.sweep()
             return
         for event in committed.events:

@@ -1,14 +1,18 @@
-"""The newest events, encoded for the wire and bounded, with a list per conversation: what most catch-ups read."""
+"""The newest events, bounded in bytes, with a list per conversation: what most catch-ups read.
+
+Each is encoded for the wire once, when somebody is to see it: an instance hears of every event of the log, and nobody
+there may care for most of them.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.events import Event, MessageChange
+from sanctum_messaging.domain.events import ConversationChange, Event, MessageChange, ParticipantChange
 from sanctum_messaging.domain.model import ORIGIN, ConversationId, Cursor, Message, MessageId, Position
 from sanctum_messaging.presenters import encode_event
 
@@ -16,21 +20,39 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-@dataclass(slots=True, eq=False)
 class Entry:
     """An event and its frame; both are replaced once the event's message was edited or deleted."""
 
-    event: Event
-    frame: bytes
+    __slots__ = ("_frame", "event", "size")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.size = _size_of(event)
+        self._frame: bytes | None = None
 
     @property
     def position(self) -> Position:
         return self.event.position
 
+    @property
+    def frame(self) -> bytes:
+        """The event as it goes over the wire, the same bytes for all."""
+        if self._frame is None:
+            self._frame = encode_event(self.event)
+        return self._frame
+
+    def replace(self, event: Event) -> None:
+        """Show the event as it is now."""
+        self.event, self._frame = event, None
+        self.size = _size_of(event)
+
 
 _position = attrgetter("position")
 _EVENT_BYTES = 1_024
 """About what an event takes."""
+_FRAME_BYTES = 512
+"""What a frame takes besides texts: names, ids and times."""
+_PARTICIPANT_BYTES = 128
 _TRIM = 64
 """How many dead entries a lane carries before it is worth moving the others down."""
 
@@ -89,8 +111,8 @@ class Ring:
         self._newest: dict[MessageId, tuple[Position, Message]] = {}
         """Where each message occurs last, and its content there, which is what its earlier entries show too."""
 
-    def append(self, event: Event) -> bytes:
-        """Add the next event and return its frame.
+    def append(self, event: Event) -> Entry:
+        """Add the next event.
 
         From then on the earlier entries of its message show the content that the message has now.
 
@@ -99,16 +121,16 @@ class Ring:
         """
         if event.position <= self.tail.position:
             raise ValueError("Events are applied in the order of the log.")
-        entry = Entry(event, encode_event(event))
+        entry = Entry(event)
         if isinstance(event.body, MessageChange):
             self._newest[event.body.message.id] = (event.position, event.body.message)
         self._all.append(entry)
         self._lanes.setdefault(event.conversation_id, Lane()).append(entry)
-        self._bytes += len(entry.frame)
+        self._bytes += entry.size
         self.tail = event.cursor
         while self._bytes > self._max_bytes or len(self._all) > self._max_events:
             self._drop_first()
-        return entry.frame
+        return entry
 
     @property
     def is_full(self) -> bool:
@@ -142,16 +164,15 @@ class Ring:
         if isinstance(body, MessageChange):
             _, message = self._newest[body.message.id]
             if body.message.version < message.version:
-                entry.event = replace(entry.event, body=replace(body, message=message))
-                self._bytes -= len(entry.frame)
-                entry.frame = encode_event(entry.event)
-                self._bytes += len(entry.frame)
+                self._bytes -= entry.size
+                entry.replace(replace(entry.event, body=replace(body, message=message)))
+                self._bytes += entry.size
         return entry
 
     def _drop_first(self) -> None:
         entry = self._all.pop_first()
         self.floor = entry.position
-        self._bytes -= len(entry.frame)
+        self._bytes -= entry.size
         lane = self._lanes[entry.event.conversation_id]
         lane.pop_first()
         if not len(lane):
@@ -159,3 +180,21 @@ class Ring:
         body = entry.event.body
         if isinstance(body, MessageChange) and self._newest[body.message.id][0] == entry.position:
             del self._newest[body.message.id]
+
+
+def _size_of(event: Event) -> int:
+    """Estimate an event's frame, which may never be encoded."""
+    body = event.body
+    match body:
+        case MessageChange(message=message):
+            return _FRAME_BYTES + _bytes_of(message.body) + _bytes_of(message.metadata)
+        case ParticipantChange(conversation=conversation):
+            return _FRAME_BYTES + (0 if conversation is None else _FRAME_BYTES + _bytes_of(conversation.metadata))
+        case ConversationChange(conversation=conversation, participants=participants):
+            return _FRAME_BYTES + _bytes_of(conversation.metadata) + _PARTICIPANT_BYTES * len(participants)
+
+
+def _bytes_of(text: str | None) -> int:
+    if text is None:
+        return 0
+    return len(text) if text.isascii() else len(text.encode())

@@ -73,7 +73,9 @@ class TestRing:
 
     def test_gives_the_frames_as_they_are_everywhere(self) -> None:
         made = ring()
-        assert made.append(event(1)) == encode_event(event(1))
+        entry = made.append(event(1))
+        assert entry.frame == encode_event(event(1))
+        assert entry.frame is entry.frame, "encoded once"
         assert [entry.frame for entry in made.entries(["a"], Position(0))] == [encode_event(event(1))]  # type: ignore[list-item]
 
     def test_knows_the_tags_of_what_it_holds(self) -> None:
@@ -100,6 +102,11 @@ class TestRing:
         assert made.floor == held[0] - 1
         assert not made.covers(Position(made.floor - 1))
         assert made.covers(made.floor)
+
+    @pytest.mark.parametrize("body", ["x" * 2_000, "ü" * 2_000, "\U0001f600" * 2_000])
+    def test_knows_about_how_large_a_frame_would_be(self, body: str) -> None:
+        entry = ring().append(event(1, body=body))
+        assert entry.size == pytest.approx(len(entry.frame), rel=0.1)
 
     def test_an_event_larger_than_all_of_it_only_moves_the_tail(self) -> None:
         made = ring(event(1), event(2, body="x" * 1_000), max_bytes=500)
@@ -135,7 +142,7 @@ class TestEditedMessages:
 
     def test_keep_what_was_handed_out_before(self) -> None:
         made = ring()
-        frame = made.append(event(1, message="m", body="one"))
+        frame = made.append(event(1, message="m", body="one")).frame
         made.append(event(2, message="m", version=2, body="two"))
         assert b'"body":"one"' in frame
 
