@@ -136,27 +136,36 @@ def _check_lists(recording: Recording, log: Log) -> Iterator[Violation]:
 
 def _check_calls_of_members(recording: Recording, log: Log) -> Iterator[Violation]:
     """Who has been added, as was acknowledged, is not told that there is nothing."""
+    joins = list(_joins(recording, log))
     endings = list(recording.of("remove", "destroy"))
-    joins = [(each, {each.call.target}) for each in recording.of("add") if each.outcome == "ok"]
-    for each in recording.of("create"):
-        events = log.by_conversation.get(each.result.conversation_id, ()) if each.outcome == "ok" else ()
-        joins += [(each, set(event.joins)) for event in events[:1]]
     for each in recording.of("messages", "send", "read"):
-        if each.code != "not_found":
-            continue
-        for join, users in joins:
-            conversation_id = join.call.conversation_id or join.result.conversation_id
-            if each.call.conversation_id != conversation_id or each.user not in users or join.answered > each.called:
-                continue
-            may_be_over = any(
-                ending.call.conversation_id == conversation_id
-                and ending.call.target in {"", each.user}
-                and ending.called < each.answered
-                and ending.answered > join.called
-                for ending in endings
-            )
-            if not may_be_over:
-                yield Violation("K5", f"{each.user} was added to {conversation_id}, and then did not find it")
+        place = (each.call.conversation_id, each.user)
+        if each.code == "not_found" and any(
+            joined == place and answered < each.called and not _may_be_over(each, endings, since=answered)
+            for joined, answered in joins
+        ):
+            yield Violation("K5", f"{each.user} was added to {each.call.conversation_id}, and then did not find it")
+
+
+def _joins(recording: Recording, log: Log) -> Iterator[tuple[tuple[str, str], float]]:
+    """List who was told to be in which conversation, and when that was acknowledged."""
+    for add in recording.of("add"):
+        if add.outcome == "ok":
+            yield (add.call.conversation_id, add.call.target), add.answered
+    for create in recording.of("create"):
+        for event in log.by_conversation.get(create.result.conversation_id, ())[:1]:
+            yield from (((event.conversation_id, user), create.answered) for user in event.joins)
+
+
+def _may_be_over(call: Operation, endings: Sequence[Operation], *, since: float) -> bool:
+    """Tell whether anything may have ended the caller's membership by the end of his call."""
+    return any(
+        ending.call.conversation_id == call.call.conversation_id
+        and ending.call.target in {"", call.user}
+        and ending.called < call.answered
+        and ending.answered > since
+        for ending in endings
+    )
 
 
 def _check_calls_of_removed(recording: Recording) -> Iterator[Violation]:
