@@ -16,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from sanctum_messaging.app import BACKLOG, KEEP_ALIVE_SECONDS, MAX_FRAME_BYTES, SWITCH_INTERVAL_SECONDS
+from sanctum_messaging.app import KEEP_ALIVE_SECONDS, MAX_FRAME_BYTES, SWITCH_INTERVAL_SECONDS
+from sanctum_messaging.listening import BACKLOG
 
 if TYPE_CHECKING:
     from starlette.requests import Request

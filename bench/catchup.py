@@ -15,9 +15,7 @@ from bench.figures import Figure
 from bench.http_client import build_request
 from bench.large_log import AWAY, OWN_EVENTS, LargeLog, open_large_log
 from bench.measuring import median, millis
-from bench.servers import serve
 from bench.socket_client import Socket
-from bench.stores import open_store
 from sanctum_messaging.domain.model import DEFAULT_TENANT, Cursor, Position
 
 if TYPE_CHECKING:
@@ -35,12 +33,16 @@ _NOTHING_MISSED = "the same with a cursor at the log's end"
 
 
 async def measure(run: Run) -> list[Figure]:
+    """Catch up on what is in a file."""
+    return await measure_catch_up(await open_large_log(run), "catchup")
+
+
+async def measure_catch_up(log: LargeLog, area: str) -> list[Figure]:
     """Catch up from the old cursor, and have nothing to catch up on."""
-    log = await open_large_log(run)
-    with open_store(log.data_dir) as store:
+    async with log.open_store() as store:
         old, head = await _read_cursors(store, log)
         from_store = await _time(AWAY, lambda user: _read_store(store, user, old, head), OWN_EVENTS)
-    async with serve(log.data_dir) as service:
+    async with log.serve() as service:
         connection = (await service.connect(1))[0]
         by_sync, on_socket = AWAY[: len(AWAY) // 2], AWAY[len(AWAY) // 2 :]
         tokens = {user: service.token(user) for user in by_sync}
@@ -51,7 +53,7 @@ async def measure(run: Run) -> list[Figure]:
         heard = await _time_sockets(service, on_socket, old, OWN_EVENTS)
         idle_socket = await _time_sockets(service, on_socket, head, 0)
         connection.close()
-    what = f"catchup: {OWN_EVENTS} among {log.foreign_events:,}"
+    what = f"{area}: {OWN_EVENTS} among {log.foreign_events:,}"
     return [
         Figure(name=f"{what}, one read of the store", value=millis(from_store), unit="ms", at_most=_MOST_MS),
         _figure(f"{what}, by /v1/sync", synced, idle),

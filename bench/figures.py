@@ -13,7 +13,7 @@ _HEAD = ("figure", "value", "unit", "baseline", "ratio", "required", "met")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number. ``at_least_ratio`` is required of value / baseline, the other two of the value itself."""
+    """One number. What is required of a ratio is required of value / baseline, the rest of the value itself."""
 
     name: str
     value: float
@@ -23,6 +23,7 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     at_least_ratio: float | None = None
+    at_most_ratio: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -36,6 +37,8 @@ class Figure:
             return f"≤ {self.at_most:g}"
         if self.at_least is not None:
             return f"≥ {self.at_least:g}"
+        if self.at_most_ratio is not None:
+            return f"ratio ≤ {self.at_most_ratio:g}"
         return "" if self.at_least_ratio is None else f"ratio ≥ {self.at_least_ratio:g}"
 
     @property
@@ -45,9 +48,11 @@ class Figure:
             return self.value <= self.at_most
         if self.at_least is not None:
             return self.value >= self.at_least
-        if self.at_least_ratio is not None:
-            return self.ratio is not None and self.ratio >= self.at_least_ratio
-        return None
+        if self.ratio is None:
+            return None
+        if self.at_most_ratio is not None:
+            return self.ratio <= self.at_most_ratio
+        return None if self.at_least_ratio is None else self.ratio >= self.at_least_ratio
 
 
 def render_table(figures: Iterable[Figure]) -> str:

@@ -6,20 +6,27 @@ Rows and numbers are those that appends would have left: positions and seqs with
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import apsw
 
 from bench.loads import BODY
-from bench.stores import create_conversation, open_store
+from bench.servers import serve
+from bench.stores import create_conversation, open_postgres_store, open_store
 from sanctum_messaging.config import DATABASE_FILE
 from sanctum_messaging.domain.model import Position, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from bench.measuring import Run
+    from bench.servers import Service
+    from sanctum_messaging.domain.model import ConversationId
+    from sanctum_messaging.ports.store import Store
 
 LISTER, WRITER = UserId("lister"), UserId("writer")
 CONVERSATIONS = 100
@@ -60,10 +67,11 @@ FROM row CROSS JOIN place ON place.number = row.place ORDER BY n
 
 @dataclass(frozen=True, slots=True)
 class LargeLog:
-    """Where it is, and how many messages each of the lister's conversations has."""
+    """Where it is, and how many messages each of the lister's conversations has; ``url`` is PostgreSQL's, if it is."""
 
     data_dir: Path
     unread_each: int
+    url: str | None = None
 
     @property
     def foreign_events(self) -> int:
@@ -75,21 +83,40 @@ class LargeLog:
         """The position after which they were away."""
         return Position(CONVERSATIONS + SILENT_CONVERSATIONS + 1)
 
+    @contextlib.asynccontextmanager
+    async def open_store(self) -> AsyncGenerator[Store]:
+        """Open the store that holds it."""
+        if self.url is None:
+            with open_store(self.data_dir) as store:
+                yield store
+        else:
+            async with open_postgres_store(self.url) as store:
+                yield store
+
+    def serve(self) -> AbstractAsyncContextManager[Service]:
+        """Start the service on it."""
+        return serve(self.data_dir, environ={} if self.url is None else {"DATABASE_URL": self.url})
+
 
 async def open_large_log(run: Run) -> LargeLog:
     """Make the database, unless another benchmark of this run has; a quick run makes a tenth of it."""
     log = LargeLog(run.folder / "large", UNREAD_EACH // 10 if run.quick else UNREAD_EACH)
     if not await asyncio.to_thread(log.data_dir.exists):
-        with open_store(log.data_dir) as store:
-            places = [await create_conversation(store, WRITER, LISTER) for _ in range(CONVERSATIONS)]
-            for _ in range(SILENT_CONVERSATIONS):
-                await create_conversation(store, WRITER, *AWAY)
-            quiet = await create_conversation(store, WRITER, *AWAY)
-        await asyncio.to_thread(_fill, log, [(-1, quiet), *enumerate(places)])
+        async with log.open_store() as store:
+            places = await create_places(store)
+        await asyncio.to_thread(_fill, log, places)
     return log
 
 
-def _fill(log: LargeLog, places: list[tuple[int, str]]) -> None:
+async def create_places(store: Store) -> list[tuple[int, ConversationId]]:
+    """Create all conversations; return those that get messages by their number, -1 for that of those who are away."""
+    places = [await create_conversation(store, WRITER, LISTER) for _ in range(CONVERSATIONS)]
+    for _ in range(SILENT_CONVERSATIONS):
+        await create_conversation(store, WRITER, *AWAY)
+    return [(-1, await create_conversation(store, WRITER, *AWAY)), *enumerate(places)]
+
+
+def _fill(log: LargeLog, places: list[tuple[int, ConversationId]]) -> None:
     connection = apsw.Connection(str(log.data_dir / DATABASE_FILE))
     for _ in connection.execute(_FAST_PRAGMAS):
         pass

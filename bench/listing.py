@@ -9,10 +9,8 @@ import msgspec
 
 from bench.figures import Figure
 from bench.http_client import build_request
-from bench.large_log import CONVERSATIONS, LISTER, open_large_log
+from bench.large_log import CONVERSATIONS, LISTER, LargeLog, open_large_log
 from bench.measuring import Run, median, millis
-from bench.servers import serve
-from bench.stores import open_store
 from sanctum_messaging.domain.model import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -23,16 +21,20 @@ _NOTHING = "GET /healthz on the same connection"
 
 
 async def measure(run: Run) -> list[Figure]:
+    """List what is in a file."""
+    return await measure_listing(run, await open_large_log(run), "listing")
+
+
+async def measure_listing(run: Run, log: LargeLog, area: str) -> list[Figure]:
     """List with the store alone, then with the service around it."""
-    log = await open_large_log(run)
-    with open_store(log.data_dir) as store:
+    async with log.open_store() as store:
 
         async def list_conversations() -> None:
             views, _ = await store.list_conversations(DEFAULT_TENANT, LISTER, before=None, limit=CONVERSATIONS)
             assert [view.unread_count for view in views] == [min(log.unread_each, 1_000)] * CONVERSATIONS
 
         direct = await time_calls(run, list_conversations)
-    async with serve(log.data_dir) as service:
+    async with log.serve() as service:
         connection = (await service.connect(1))[0]
         path = f"/v1/conversations?limit={CONVERSATIONS}"
         request = build_request("GET", path, service.token(LISTER))
@@ -47,7 +49,7 @@ async def measure(run: Run) -> list[Figure]:
         over_http = await time_calls(run, get_conversations)
         nothing = await time_calls(run, get_health)
         connection.close()
-    what = f"listing: {CONVERSATIONS} with {log.unread_each:,} unread"
+    what = f"{area}: {CONVERSATIONS} with {log.unread_each:,} unread"
     return [
         Figure(name=f"{what}, the store", value=millis(direct), unit="ms", at_most=_MOST_MS),
         Figure(

@@ -38,12 +38,25 @@ def read_cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
 
 
+def read_cpu_seconds_with_children(pid: int) -> float:
+    """Return the processor time of a process and of those it has started and that still run, as PostgreSQL's do."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    return read_cpu_seconds(pid) + sum(_read_or_nothing(int(child)) for child in children)
+
+
 def read_rss_bytes(pid: int) -> int:
     """Return the memory of a process that is in RAM."""
     for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise LookupError(pid)
+
+
+def _read_or_nothing(pid: int) -> float:
+    try:
+        return read_cpu_seconds(pid)
+    except OSError:
+        return 0.0
 
 
 def median(values: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,7 @@ from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.config import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -83,13 +84,15 @@ class Service(Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(data_dir: Path, command: Sequence[str] = ()) -> AsyncGenerator[Service]:
-    """Start ``sanctum serve --dev``, or a command that is given the same arguments."""
-    log = _prepare_log(data_dir, "server.log")
+async def serve(
+    data_dir: Path, command: Sequence[str] = (), *, environ: Mapping[str, str] = MappingProxyType({})
+) -> AsyncGenerator[Service]:
+    """Start ``sanctum serve --dev``, or a command that is given the same arguments. Instances share a directory."""
     port = _find_free_port()
+    log = _prepare_log(data_dir, f"server-{port}.log")
     sanctum = command or (str(Path(sys.executable).with_name("sanctum")),)
     arguments = ("serve", "--dev", "--port", str(port), "--data-dir", str(data_dir))
-    async with _running((*sanctum, *arguments), port, log) as pid:
+    async with _running((*sanctum, *arguments), port, log, environ) as pid:
         yield Service(pid, port, DevelopmentIssuer.at(data_dir, SystemClock().now))
 
 
@@ -98,16 +101,16 @@ async def serve_baseline(folder: Path) -> AsyncGenerator[Server]:
     """Start the bare server."""
     port = _find_free_port()
     command = (sys.executable, "-m", "bench.baseline_server", str(port))
-    async with _running(command, port, _prepare_log(folder, "baseline.log")) as pid:
+    async with _running(command, port, _prepare_log(folder, "baseline.log"), {}) as pid:
         yield Server(pid, port)
 
 
 @contextlib.asynccontextmanager
-async def _running(command: Sequence[str], port: int, log: Path) -> AsyncGenerator[int]:
+async def _running(command: Sequence[str], port: int, log: Path, environ: Mapping[str, str]) -> AsyncGenerator[int]:
     taken = {variable.name for variable in VARIABLES}
-    environ = {name: value for name, value in os.environ.items() if name not in taken}
+    inherited = {name: value for name, value in os.environ.items() if name not in taken}
     with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=out, stderr=out)
+        process = await asyncio.create_subprocess_exec(*command, env={**inherited, **environ}, stdout=out, stderr=out)
     try:
         async with asyncio.timeout(_START_SECONDS):
             while not await _is_ready(port):

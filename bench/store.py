@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
-from bench.loads import BODY
 from bench.measuring import Run, median, micros, millis, percentile
-from bench.stores import SENDER, create_conversation, open_store
+from bench.stores import SENDER, build_draft, create_conversation, open_store
 from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.app import SWITCH_INTERVAL_SECONDS
-from sanctum_messaging.domain.model import DEFAULT_TENANT, ConversationId, DeviceId, MessageDraft, MessageId
 from sanctum_messaging.workers.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from sanctum_messaging.domain.events import Committed
+    from sanctum_messaging.domain.model import ConversationId, MessageDraft
     from sanctum_messaging.ports.store import Store
 
 SENDERS = 64
@@ -32,7 +30,6 @@ _HOG_SECONDS = 0.001
 """What one callback of the busy loop takes: about as long as a fan-out to a hundred sockets."""
 
 _clock = SystemClock()
-_numbers = itertools.count()
 
 
 @dataclass(slots=True)
@@ -173,7 +170,7 @@ async def _send(
 
     async def sender(conversation: ConversationId) -> None:
         while (before := time.perf_counter()) < until:
-            await append(_draft(conversation))
+            await append(build_draft(conversation))
             result.latencies.append(time.perf_counter() - before)
 
     async with asyncio.TaskGroup() as tasks:
@@ -181,23 +178,6 @@ async def _send(
             tasks.create_task(sender(conversations[number % len(conversations)]))
     result.seconds, result.cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
     return result
-
-
-def _draft(conversation: ConversationId) -> MessageDraft:
-    return MessageDraft(
-        id=MessageId(_clock.new_id()),
-        tenant=DEFAULT_TENANT,
-        conversation_id=conversation,
-        sender_id=SENDER,
-        device_id=DeviceId("phone"),
-        client_message_id=f"client-{next(_numbers)}",
-        type="text",
-        body=BODY,
-        metadata="{}",
-        reply_to=None,
-        content_hash="0" * 64,
-        created_at=_clock.now(),
-    )
 
 
 def _ignore(_: Committed) -> None:

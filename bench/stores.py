@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import secrets
 from typing import TYPE_CHECKING
 
+from bench.loads import BODY
+from sanctum_messaging.adapters.postgres.database import Database as PostgresDatabase
+from sanctum_messaging.adapters.postgres.migrate import apply_migrations as apply_postgres_migrations
+from sanctum_messaging.adapters.postgres.store import PostgresStore
 from sanctum_messaging.adapters.sqlite.database import Database
 from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -16,7 +22,10 @@ from sanctum_messaging.domain.model import (
     Conversation,
     ConversationId,
     ConversationKind,
+    DeviceId,
     HistoryVisibility,
+    MessageDraft,
+    MessageId,
     Participant,
     Role,
     Seq,
@@ -25,7 +34,7 @@ from sanctum_messaging.domain.model import (
 from sanctum_messaging.ports.log import Answer, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
     from sanctum_messaging.ports.store import Store
@@ -33,6 +42,9 @@ if TYPE_CHECKING:
 SENDER = UserId("sender")
 
 _clock = SystemClock()
+_numbers = itertools.count()
+_PROCESS = secrets.token_hex(4)
+"""Keeps the client message ids of several writing processes apart."""
 
 
 @contextlib.contextmanager
@@ -45,6 +57,42 @@ def open_store(data_dir: Path) -> Generator[SQLiteStore]:
         yield SQLiteStore(database, _clock)
     finally:
         database.close()
+
+
+@contextlib.asynccontextmanager
+async def open_postgres_store(url: str) -> AsyncGenerator[PostgresStore]:
+    """Open the store that an instance with this address would use; the schema is there."""
+    database = PostgresDatabase(url)
+    try:
+        yield PostgresStore(database, _clock)
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def create_postgres_store(url: str) -> AsyncGenerator[PostgresStore]:
+    """Make the schema in an empty database, and open the store in it."""
+    await apply_postgres_migrations(url)
+    async with open_postgres_store(url) as store:
+        yield store
+
+
+def build_draft(conversation: ConversationId) -> MessageDraft:
+    """Write a new message of the sender's."""
+    return MessageDraft(
+        id=MessageId(_clock.new_id()),
+        tenant=DEFAULT_TENANT,
+        conversation_id=conversation,
+        sender_id=SENDER,
+        device_id=DeviceId("phone"),
+        client_message_id=f"{_PROCESS}-{next(_numbers)}",
+        type="text",
+        body=BODY,
+        metadata="{}",
+        reply_to=None,
+        content_hash="0" * 64,
+        created_at=_clock.now(),
+    )
 
 
 async def create_conversation(store: Store, owner: UserId, *others: UserId) -> ConversationId:
