@@ -60,6 +60,8 @@ class RedisLink:
         task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
         self._links.add(task)
         task.add_done_callback(self._links.discard)
+        # Also where it is cancelled before its first step.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward until either side ends; then both do, as on a broken link."""
@@ -122,7 +124,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _end(back: asyncio.Task[None], upstream: asyncio.StreamWriter) -> None:
+    # Before anything is awaited, since whoever waits may be cancelled.
     back.cancel()
+    upstream.transport.abort()
     await asyncio.gather(back, return_exceptions=True)
     await _abort(upstream)
 
