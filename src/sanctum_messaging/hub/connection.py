@@ -129,6 +129,10 @@ class Connection:
             await work()
         except DisconnectedError:
             self.close(None)
+        except UnavailableError as error:
+            # Of an outage the database's own part tells in full; here it would be told once per connection.
+            _logger.warning("stream_unreadable", code=error.code)
+            self.close(CloseCode.INTERNAL)
         except Exception:
             _logger.exception("connection_failed")
             self.close(CloseCode.INTERNAL)

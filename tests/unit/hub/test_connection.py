@@ -280,6 +280,19 @@ class TestTheBarrier:
         await world.send(group, "ada", "Hello")
         await ben.assert_event("message.created", body="Hello")
 
+    async def test_a_database_that_is_away_closes_who_catches_up_and_is_no_fault_of_ours(
+        self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fail(*arguments: object, **bounds: object) -> None:
+            raise UnavailableError("Not now.")
+
+        await world.create("ada", "ben")
+        monkeypatch.setattr(world.log, "read_stream", fail)
+        with capture_logs() as logs:
+            ada = await sockets.connect("ada", cursor="0-00000000")
+            await ada.assert_closed(4001)
+        assert [(line["event"], line["log_level"]) for line in logs] == [("stream_unreadable", "warning")]
+
 
 class TestTheEnd:
     async def test_leaves_nothing_behind(self, world: World, sockets: Sockets) -> None:
