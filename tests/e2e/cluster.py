@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.1
 """Between two looks at the readiness of an instance, which proves a write once a second."""
 ANSWER_SECONDS = 5
+_ERROR = "[error "
 CARELESS = {"fsync_off", "full_page_writes_off"}
 """What an instance complains of while all is well: the tests' server need not outlive the machine."""
 
@@ -83,6 +84,11 @@ class Cluster:
     def logs(self) -> str:
         """The newest lines of all instances."""
         return "".join(f"{each.name}: {line}" for each in self.instances for line in each.service.log)
+
+    @property
+    def faults(self) -> list[str]:
+        """What the instances logged as a fault of their own."""
+        return [line for line in self.logs.splitlines() if _ERROR in line]
 
     def token(self, user: str) -> str:
         """Sign a token that all instances accept."""

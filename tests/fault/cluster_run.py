@@ -9,18 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.e2e.cluster import Cluster
 from tests.fault.checker import check
-from tests.fault.history import sort_out
+from tests.fault.history import Violation, sort_out
 from tests.fault.load import Load
 from tests.fault.nemesis import FAULTS
 from tests.fault.recorder import Delivered, Entry, Faulted, Recorder, write_recording
 from tests.fault.stored_log import keep_log, read_stored_log
-
-if TYPE_CHECKING:
-    from tests.fault.history import Violation
 
 RESULTS = Path("test-results")
 """Where the recording of a run that failed stays."""
@@ -90,7 +86,7 @@ async def _judge(cluster: Cluster, recorder: Recorder, *, seed: int, failed: boo
         recorder.note(Faulted(recorder.now, "redis_slow", mended=True))
     await asyncio.to_thread(cluster.postgres.revive)
     log = await asyncio.to_thread(read_stored_log, cluster.database_url)
-    violations = check(recorder.entries, log)
+    violations = check(recorder.entries, log) + [Violation("K10", line) for line in cluster.faults]
     if not violations and not failed:
         return ""
     folder = (RESULTS / f"fault-{seed}").absolute()
