@@ -24,7 +24,7 @@ _ROUNDS = 3
 """A pooler that takes its connections in turn gives itself away in the second round at the latest."""
 _POOLED = (
     "A pooler in transaction mode stands before PostgreSQL, where a session's settings and prepared statements get"
-    " lost: give DATABASE_URL the server's own address, or set the pooler to session mode."
+    " lost: give the server's own address, or set the pooler to session mode."
 )
 _LOST_STATEMENTS = (
     asyncpg.DuplicatePreparedStatementError,

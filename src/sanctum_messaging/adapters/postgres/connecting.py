@@ -93,7 +93,7 @@ def describe(error: Exception) -> str:
     """Say in one sentence why there is no connection; the driver's words about the address itself may hold secrets."""
     match error:
         case asyncpg.TargetServerAttributeNotMatched():
-            return "PostgreSQL is reachable, but no host of DATABASE_URL is a primary that takes writes."
+            return "PostgreSQL is reachable, but no host of the address is a primary that takes writes."
         case asyncpg.PostgresError():
             return f"PostgreSQL refuses the connection: {error.args[0]}."
         case TimeoutError():
@@ -101,7 +101,7 @@ def describe(error: Exception) -> str:
         case OSError():
             return f"PostgreSQL can't be reached ({_reason_of(error)}); check the host and the port."
         case _:
-            return "DATABASE_URL is not an address of PostgreSQL such as postgresql://user:password@host:5432/database."
+            return "is not an address of PostgreSQL such as postgresql://user:password@host:5432/database."
 
 
 async def _connect_to(url: str) -> asyncpg.Connection:

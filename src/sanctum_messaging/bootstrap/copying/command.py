@@ -48,9 +48,7 @@ def run(path: Path, url: str) -> int:
     except SourceRefusedError as error:
         raise ConfigError(Fault("--from", str(error))) from error
     except (DatabaseRefusedError, MigrationError) as error:
-        # These sentences are written for the service, which has the address from there.
-        reason = str(error).removeprefix("DATABASE_URL ").replace("DATABASE_URL", "--to")
-        raise ConfigError(Fault("--to", reason)) from error
+        raise ConfigError(Fault("--to", str(error))) from error
     except SourceDamagedError as error:
         return _end(str(error))
     except CopyFailedError as error:

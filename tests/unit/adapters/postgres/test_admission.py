@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.servers.proxy import Proxy
     from tests.unit.adapters.postgres.instances import Instance
 
-NO_ADDRESS = "DATABASE_URL is not an address of PostgreSQL such as postgresql://user:password@host:5432/database."
+NO_ADDRESS = "is not an address of PostgreSQL such as postgresql://user:password@host:5432/database."
 
 
 async def refusal_of(url: str) -> str:
@@ -107,7 +107,7 @@ async def test_of_several_hosts_the_one_that_is_there_serves(one: Instance, post
 
 async def test_a_standby_is_refused_and_passed_over(one: Instance, postgres_server: PostgresServer) -> None:
     with open_standby(postgres_server) as standby:
-        assert "no host of DATABASE_URL is a primary" in await refusal_of(standby.url)
+        assert "no host of the address is a primary" in await refusal_of(standby.url)
         both = postgres_server.url.replace("@", f"@127.0.0.1:{standby.port},", 1)
         async with opened(both) as database:
             assert not (await database.read("SELECT pg_is_in_recovery()"))[0][0]
