@@ -133,6 +133,8 @@ class CatchUp:
                 user.tenant, user.name, after=after.position, upto=upto, limit=self._page
             )
         source.counters.catch_up_database += 1
+        if not await source.tail.recognises(page.upto, after):
+            return Page((), after)
         self._window = self._window * _WIDER if page.complete else max(self._window // 2, _NARROWEST)
         frames, whole = self._cut((event.cursor, encode_event(event)) for event in page.events)
         self._page = min(self._limit, 2 * (self._page if whole else len(frames)))

@@ -236,3 +236,4 @@ class WebSocketHub:
         self.counters.resets += 1
         for connection in self._parts.registry.connections:
             connection.delivery.start_over("diverged", head)
+        self._polls.wake_all()

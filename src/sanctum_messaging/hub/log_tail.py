@@ -144,12 +144,7 @@ class LogTail:
         epoch = self.epoch
         while self._ring.tail.position < position and self.epoch == epoch:
             self._want(position)
-            moved = asyncio.get_running_loop().create_future()
-            self._waiting.add(moved)
-            try:
-                await moved
-            finally:
-                self._waiting.discard(moved)
+            await self._move()
 
     async def check_cursor(self, cursor: Cursor) -> CursorState:
         """Compare a client's cursor with the log, in memory where the ring holds it; then wait until the tail is there.
@@ -163,6 +158,27 @@ class LogTail:
                 await self.reach(cursor.position)
             if epoch == self.epoch:
                 return state
+
+    async def recognises(self, upto: Cursor, after: Cursor) -> bool:
+        """Tell whether a page that was just read behind a cursor ends in the log that is followed.
+
+        If it does not, the log has lost its end. Then the database was looked at when this returns, or nearly: whoever
+        asks again finds another epoch before long.
+        """
+        if upto.position > after.position and self._ring.find_tag(upto.position) in {None, upto.tag}:
+            return True
+        self.sweep()
+        await self._move()
+        return False
+
+    async def _move(self) -> None:
+        """Wait until the tail has moved, or the database was looked at."""
+        moved = asyncio.get_running_loop().create_future()
+        self._waiting.add(moved)
+        try:
+            await moved
+        finally:
+            self._waiting.discard(moved)
 
     def _want(self, position: Position) -> None:
         self._wanted = max(self._wanted, position)

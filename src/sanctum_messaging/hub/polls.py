@@ -47,6 +47,8 @@ class TenantReader:
         async with source.database:
             upto = Position(min(after.position + self._window, source.ring.tail.position))
             page = await source.log.read_tenant_stream(self._tenant, after=after.position, upto=upto, limit=self._limit)
+        if not await source.tail.recognises(page.upto, after):
+            return Page((), after)
         self._window *= 2
         frames = [(event.cursor, encode_event(event)) for event in page.events]
         return Page(frames, page.upto) if epoch == source.tail.epoch else None
@@ -73,9 +75,9 @@ class Polls:
         users = self._source.users
         user = users.hold(actor.tenant, actor.user)
         try:
-            await self._enter(cursor, await users.load(user))
+            epoch = await self._enter(cursor, await users.load(user))
             reader = CatchUp(self._source, user, limit=limit, max_bytes=self._source.settings.sync_bytes)
-            return await self._poll(reader, user.waiting, cursor, wait_ms=wait_ms)
+            return await self._poll(reader, user.waiting, cursor, epoch=epoch, wait_ms=wait_ms)
         finally:
             users.release(user, self._source.settings.monotonic())
 
@@ -88,26 +90,35 @@ class Polls:
     def drain(self) -> None:
         """Answer all that wait, now and from now on."""
         self._draining = True
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all that wait look again."""
         self._source.users.wake_all()
         for tenant in self._tenants:
             self.wake(tenant)
 
     async def _read_tenant(self, tenant: TenantId, cursor: Cursor, limit: int, *, wait_ms: int) -> EncodedPage:
-        await self._enter(cursor, await self._source.log.read_head())
+        epoch = await self._enter(cursor, await self._source.log.read_head())
         waiting = self._tenants.setdefault(tenant, set())
         reader = TenantReader(self._source, tenant, limit)
-        return await self._poll(reader, waiting, cursor, wait_ms=wait_ms)
+        return await self._poll(reader, waiting, cursor, epoch=epoch, wait_ms=wait_ms)
 
-    async def _enter(self, cursor: Cursor, head: Cursor) -> None:
-        """Check a cursor, and wait until all is here that was acknowledged before the call."""
+    async def _enter(self, cursor: Cursor, head: Cursor) -> int:
+        """Check a cursor, and wait until all is here that was acknowledged before the call.
+
+        Returns the epoch of the log that holds the cursor; in another one it means nothing.
+        """
         tail = self._source.tail
         state = await tail.check_cursor(cursor)
+        epoch = tail.epoch
         if state != "ok":
             raise CursorLostError(state, head)
         await tail.reach(head.position)
+        return epoch
 
     async def _poll(
-        self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, wait_ms: int
+        self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, epoch: int, wait_ms: int
     ) -> EncodedPage:
         """Read up to the tail or the limit. With nothing there, wait until there is, or the time is up.
 
@@ -118,7 +129,7 @@ class Polls:
         until = clock() + wait_ms / 1000
         frames: list[bytes] = []
         while True:
-            page = await reader.read(cursor)
+            page = await reader.read(cursor) if epoch == self._source.tail.epoch else None
             if page is None:
                 raise CursorLostError("diverged", self._source.ring.tail)
             cursor = page.upto

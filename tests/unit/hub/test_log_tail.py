@@ -14,6 +14,7 @@ from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
 from sanctum_messaging.hub.early_commits import MAX_EVENTS, EarlyCommits
 from tests.hub_client import until
+from tests.unit.hub.restoring import restore_backup
 
 if TYPE_CHECKING:
     import apsw
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import ConversationId
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Sockets
-
-
-async def restore_backup(world: World, database: Database, *, lost: int) -> None:
-    """Make the log lose its newest messages, as when a backup is put back under a running service."""
-    head = (await world.store.read_head()).position
-
-    def lose(connection: apsw.Connection) -> None:
-        newest = "FROM event WHERE position > ?"
-        connection.execute(f"DELETE FROM message WHERE id IN (SELECT message_id {newest})", (head - lost,))  # noqa: S608
-        connection.execute(f"DELETE {newest}", (head - lost,))
-
-    await database.write(lose)
 
 
 class TestStart:
@@ -273,6 +262,17 @@ class TestALogThatIsAnother:
         world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
         await ben.assert_pushed("resync", reason="diverged", cursor=str(head))
         assert world.hub.tail == head
+
+    async def test_is_noticed_by_a_page_before_anything_is_sent_twice(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        await self.grow(world)
+        first = world.events[0].cursor
+        await restore_backup(world, database, lost=2)
+        ben = await sockets.connect("ben", cursor=str(first))
+        await ben.assert_pushed("resync", reason="diverged", cursor=str(await world.store.read_head()))
+        await ben.assert_pushed("live")
+        assert ben.events == []
 
     async def test_memberships_of_the_old_one_do_not_count(
         self, world: World, sockets: Sockets, database: Database

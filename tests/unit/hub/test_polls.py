@@ -13,8 +13,10 @@ from sanctum_messaging.domain.errors import CursorLostError
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
 from tests.acting import actor
 from tests.hub_client import PATIENCE_SECONDS, until
+from tests.unit.hub.restoring import restore_backup
 
 if TYPE_CHECKING:
+    from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports.streams import EncodedPage
     from tests.hub_world import World
@@ -118,6 +120,23 @@ class TestRead:
         with pytest.raises(CursorLostError):
             await poll
 
+    @pytest.mark.parametrize("who", [BEN, SERVICE])
+    @pytest.mark.parametrize("limit", [1, 10])
+    async def test_notices_by_a_page_that_the_log_is_another(
+        self, world: World, database: Database, who: Actor, limit: int
+    ) -> None:
+        """What follows a lost cursor in the log that took its place does not follow what the client has seen."""
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        lost = world.events[3].cursor
+        await restore_backup(world, database, lost=3)
+        with world.unheard():
+            await world.send_many(group, "ada", 2)
+        assert (await world.store.read_head()).position > lost.position
+        with pytest.raises(CursorLostError) as refusal:
+            await world.hub.read(who, cursor=lost, limit=limit, wait_ms=0)
+        assert (refusal.value.code, refusal.value.cursor) == ("cursor_diverged", world.hub.tail)
+
 
 class TestWaiting:
     async def test_ends_with_the_first_event_and_costs_no_query(self, world: World) -> None:
@@ -186,6 +205,24 @@ class TestWaiting:
             assert list((await poll).events) == []
         page = await world.hub.read(BEN, cursor=world.hub.tail, limit=1, wait_ms=20_000)
         assert list(page.events) == []
+
+    @pytest.mark.parametrize("who", [BEN, SERVICE])
+    @pytest.mark.parametrize("written_anew", [1, 5])
+    async def test_ends_when_the_log_loses_the_cursor(
+        self, world: World, database: Database, who: Actor, written_anew: int
+    ) -> None:
+        """As after a failover; the log may be as long as before by the time that the poll looks again, or not yet."""
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        poll = await waiting_poll(world, who)
+        await restore_backup(world, database, lost=3)
+        with world.unheard():
+            await world.send_many(group, "ada", written_anew)
+        world.hub.sweep()
+        with pytest.raises(CursorLostError) as lost:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await poll
+        assert (lost.value.code, lost.value.cursor) == ("cursor_diverged", world.hub.tail)
 
     async def test_leaves_nothing_behind_when_the_caller_goes(self, world: World) -> None:
         await world.create("ada", "ben")
