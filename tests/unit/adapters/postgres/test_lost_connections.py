@@ -88,6 +88,22 @@ async def test_others_may_append_between_a_lost_attempt_and_its_repeat(
     await assert_told(cuttable, batch.committed, after=1)
 
 
+async def test_who_is_removed_before_the_repeat_has_sent_all_the_same(
+    cuttable: Instance, one: Instance, observer: Observer, losing_answer: Losing
+) -> None:
+    conversation = await one.arranged.create("ann", "bob")
+
+    async def committed() -> None:
+        await observer.wait_for_rows("message", 3)
+        await one.arranged.remove(conversation, "bob")
+
+    drafts = [cuttable.arranged.draft(conversation, sender) for sender in ("ann", "bob", "ann")]
+    batch = await losing_answer(cuttable.store.append_messages(drafts), committed())
+    assert [result.message.id for result in batch.results] == [draft.id for draft in drafts]
+    assert [result.replayed for result in batch.results] == [False, False, False]
+    await assert_told(cuttable, batch.committed, after=1)
+
+
 async def test_what_only_the_repeat_appends_is_told_alone(
     cuttable: Instance, one: Instance, observer: Observer, losing_answer: Losing
 ) -> None:

@@ -6,7 +6,7 @@
 --   twin       the same as draft number "twin" of this run
 --   stored     an earlier send of this client message id put it there; the message's columns follow
 --   own        as stored, under this very id: an earlier attempt of this call was committed, at position with tag, behind
---              the event with before_tag
+--              the event with before_tag; true whatever became of the sender since, as his message is in the log
 --   reused     the client message id has other content
 --   not_found, forbidden, reply_not_found
 --
@@ -92,8 +92,8 @@ BEGIN
         FROM found f
     ), decided AS (
         SELECT j.*, CASE
-            WHEN j.role IS NULL THEN 'not_found'
             WHEN j.stored_id = j.id THEN 'own'
+            WHEN j.role IS NULL THEN 'not_found'
             WHEN j.stored_id IS NOT NULL THEN
                 CASE WHEN coalesce(j.stored_hash, j.content_hash) = j.content_hash THEN 'stored' ELSE 'reused' END
             WHEN j.first = j.n THEN 'new'
