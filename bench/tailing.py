@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from tests.servers.valkey import ValkeyServer
 
 PACES: dict[str, float | None] = {"at full load": None, "at 500/s": 500}
-SENDERS = 64
+SENDERS = 256
 SECONDS_EACH = 2
 _MOST_MICROS = 10
+"""Required at full load, where events come in batches. One that comes alone costs a wake-up as well."""
 _FROM_DATABASE = "the same without Redis: read from the database, four times a second"
 _SETTLE_SECONDS = 3.0
 _WAIT_SECONDS = 30
 _LOOK_SECONDS = 0.4
 """Longer than it takes to find the last events in the database."""
+_RING_EVENTS = 20_000
+"""As many as the ring holds: from then on each event pushes one out."""
 _MIB = 1024 * 1024
 
 
@@ -57,7 +60,7 @@ class Scene:
 
     async def measure(self, costs: Costs, seconds: float, per_second: float | None) -> None:
         """Append for some time, and wait until all of it was applied."""
-        applied, before, begun = await self._applied(), self._read_clocks(), time.perf_counter()
+        applied, before, begun = await self.count_applied(), self._read_clocks(), time.perf_counter()
         outcome = (await self.writers.send("writer", SENDERS, seconds, per_second=per_second))[0]
         events = len(outcome.latencies)
         after = await self._read_clocks_after(applied + events)
@@ -73,10 +76,11 @@ class Scene:
             while True:
                 await asyncio.sleep(_LOOK_SECONDS)
                 clocks = self._read_clocks()
-                if await self._applied() >= applied:
+                if await self.count_applied() >= applied:
                     return clocks
 
-    async def _applied(self) -> float:
+    async def count_applied(self) -> float:
+        """Count the events that it has applied."""
         return await self.service.read_metric("sanctum_applied_events_total")
 
     def _read_clocks(self) -> tuple[float, float, float]:
@@ -112,15 +116,15 @@ async def _measure(
         await asyncio.sleep(_SETTLE_SECONDS)
         idle = (service.cpu_seconds - cpu) / (time.perf_counter() - begun)
         scene = Scene(service, writers, postgres, valkey, idle)
-        await scene.measure(Costs(), run.seconds, None)
+        while await scene.count_applied() < _RING_EVENTS:
+            await scene.measure(Costs(), run.seconds, None)
         for _ in range(run.rounds):
             for pace, per_second in PACES.items():
                 await scene.measure(costs[pace], run.seconds * SECONDS_EACH, per_second)
-        applied = await service.read_metric("sanctum_applied_events_total")
         full = service.rss_bytes
     return costs, [
         Figure(name="tailing: memory of an instance at its start", value=empty / _MIB, unit="MiB"),
-        Figure(name=f"tailing: memory of it after {applied:,.0f} events", value=full / _MIB, unit="MiB"),
+        Figure(name=f"tailing: memory of it with a ring of {_RING_EVENTS:,} events", value=full / _MIB, unit="MiB"),
     ]
 
 
@@ -132,7 +136,7 @@ def _figures(pace: str, heard: Costs, swept: Costs) -> list[Figure]:
             unit="µs",
             baseline=micros(median(swept.instance)),
             against=_FROM_DATABASE,
-            at_most=_MOST_MICROS,
+            at_most=_MOST_MICROS if PACES[pace] is None else None,
         ),
         Figure(name=f"tailing: CPU per event of Valkey, {pace}", value=micros(median(heard.valkey)), unit="µs"),
         Figure(

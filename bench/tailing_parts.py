@@ -1,4 +1,4 @@
-"""What an event of another instance costs, taken to pieces: the seal, decoding, the frame for the ring, and applying.
+"""What an event of another instance costs, taken to pieces: the seal, decoding, applying, and what is left for later.
 
 In this process, with envelopes as they come, for a hub whose ring is full and whose connections are none.
 """
@@ -58,7 +58,8 @@ async def measure_parts(run: Run) -> list[Figure]:
                 )
                 for name in names
             ]
-    return figures
+        sent = len(world.publish(BATCHES[-1], BATCHES[-1])[0]) / BATCHES[-1]
+    return [*figures, Figure(name="tailing: an event on the bus", value=sent, unit="bytes")]
 
 
 class _World:
@@ -95,7 +96,9 @@ class _World:
         times["the seal"] = _time(lambda: [(self._ours.read_header(each), self._ours.open(each)) for each in parted])
         times["decoding"] = _time(lambda: [decode_events(each) for each in contents])
         times["applying"] = _time(lambda: self._apply(commits))
-        times["of which encoding the frame"] = _time(lambda: [encode_frame(e) for each in decoded for e in each])
+        times["encoding its frame, once it is wanted"] = _time(
+            lambda: [encode_frame(e) for each in decoded for e in each]
+        )
         return times
 
     def _apply(self, commits: Sequence[Committed]) -> None:

@@ -153,6 +153,8 @@ async def _send(
         due = begun + period * number / order.senders
         while True:
             if period:
+                if due >= until:
+                    return
                 await asyncio.sleep(due - time.perf_counter())
                 due += period
             if (before := time.perf_counter()) >= until:
