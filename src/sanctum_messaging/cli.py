@@ -183,5 +183,15 @@ def _started(start: Callable[[], Result]) -> Result:
     """Turn what keeps the service from starting into lines for the operator."""
     try:
         return start()
-    except ConfigError as error:
-        raise StartError("\n".join(map(str, error.faults))) from error
+    except (ConfigError, BaseExceptionGroup) as error:
+        cause = _only_cause_of(error)
+        if not isinstance(cause, ConfigError):
+            raise
+        raise StartError("\n".join(map(str, cause.faults))) from error
+
+
+def _only_cause_of(error: BaseException) -> BaseException:
+    """Unwrap what ended a start whose first tasks were running already."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

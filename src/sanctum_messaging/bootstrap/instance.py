@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.actions.identity import authenticate
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
 from sanctum_messaging.bootstrap.sharing import announcing
-from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
+from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.ports import Ports
@@ -63,7 +64,11 @@ class Instance:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Run all parts. They stop in the opposite order: what was taken is written, and what was written is told."""
+        """Run all parts. They stop in the opposite order: what was taken is written, and what was written is told.
+
+        Raises:
+            ConfigError: the log can't be read now; within an exception group, as the other parts run already.
+        """
         async with asyncio.TaskGroup() as links:
             link = links.create_task(self._link())
             try:
@@ -93,7 +98,11 @@ class Instance:
     async def _delivering(self) -> AsyncGenerator[None]:
         await self.participants.start()
         try:
-            async with self.hub:
+            async with AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(self.hub)
+                except UnavailableError as error:
+                    raise ConfigError(Fault("DATABASE_URL", error.detail)) from error
                 yield
         finally:
             await self.participants.stop()

@@ -16,6 +16,7 @@ from sanctum_messaging.adapters.postgres.store import PostgresStore
 from sanctum_messaging.adapters.sql.migrations import MigrationError
 from sanctum_messaging.bootstrap.storage import Shared, Storage
 from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -43,7 +44,7 @@ async def open_postgres(config: Config, clock: Clock) -> AsyncGenerator[Storage]
     database = Database(config.database_url, pool_size=config.database_pool_size)
     await _refusing(database.open())
     try:
-        risks = await find_risks(database)
+        risks = await _refusing(find_risks(database))
         if risks and config.require_durable:
             detail = f"REQUIRE_DURABLE is on, and the server may lose what it has committed ({', '.join(risks)})"
             raise ConfigError(Fault("DATABASE_URL", detail))
@@ -84,5 +85,5 @@ async def find_pending(config: Config) -> list[str]:
 async def _refusing(work: Awaitable[T]) -> T:
     try:
         return await work
-    except (DatabaseRefusedError, MigrationError) as error:
+    except (DatabaseRefusedError, MigrationError, UnavailableError) as error:
         raise ConfigError(Fault("DATABASE_URL", str(error))) from error

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.postgres.connecting import DatabaseRefusedError
+from sanctum_messaging.adapters.sql.tables import TABLES
 
 if TYPE_CHECKING:
     from sanctum_messaging.adapters.postgres.database import Database
 
+_TABLES = ("installation", "copy_progress", *(table.name for table in TABLES))
+_BARRED = """
+SELECT t.name FROM unnest($1::text[]) AS t (name) WHERE NOT has_table_privilege(t.name, 'SELECT') LIMIT 1
+"""
 _READ = """
 SELECT log_id, bus_key, EXISTS (SELECT 1 FROM copy_progress) AS copying FROM installation WHERE one = 1
 """
@@ -27,8 +32,13 @@ async def read_installation(database: Database) -> Installation:
     """Read the row that the first migration made.
 
     Raises:
-        DatabaseRefusedError: the database is the target of a copy that is not complete.
+        DatabaseRefusedError: our role may not read the tables, or the database is the target of a copy that is not
+            complete.
     """
+    barred = await database.read_row(_BARRED, list(_TABLES))
+    if barred is not None:
+        message = f"the role may not read the table {barred['name']}: grant it the tables, or use their owner"
+        raise DatabaseRefusedError(message)
     row = await database.read_row(_READ)
     if row is None:
         message = "the table installation has lost its row"
