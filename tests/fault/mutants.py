@@ -167,8 +167,8 @@ MUTANTS = (
         (
             Change(
                 "hub/polls.py",
-                "            await self._enter(cursor, await users.load(user))",
-                "            await users.load(user)\n            await self._enter(cursor, self._source.ring.tail)",
+                "            epoch = await self._enter(cursor, await users.load(user))",
+                "            await users.load(user)\n            epoch = await self._enter(cursor, self._source.ring.tail)",
             ),
         ),
         f"{_CLUSTER}[redis_link_cut]",
@@ -193,16 +193,23 @@ MUTANTS = (
 )
 
 
+def change_files(mutant: Mutant) -> dict[str, str]:
+    """Make the files that the mutant changes. Raises ``StaleMutantError``."""
+    files: dict[str, str] = {}
+    for change in mutant.changes:
+        text = files.get(change.file) or (SOURCE / PACKAGE / change.file).read_text("utf-8")
+        if text.count(change.old) != 1:
+            raise StaleMutantError(f"{mutant.name}: {change.file} holds {text.count(change.old)} times: {change.old}")
+        files[change.file] = text.replace(change.old, change.new)
+    return files
+
+
 def build(mutant: Mutant, folder: Path) -> Path:
     """Copy the source into a folder with the mutant's changes. Raises ``StaleMutantError``."""
     source = folder / "src"
     shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
-    for change in mutant.changes:
-        file = source / PACKAGE / change.file
-        text = file.read_text("utf-8")
-        if text.count(change.old) != 1:
-            raise StaleMutantError(f"{mutant.name}: {change.file} holds {text.count(change.old)} times: {change.old}")
-        file.write_text(text.replace(change.old, change.new), "utf-8")
+    for file, text in change_files(mutant).items():
+        (source / PACKAGE / file).write_text(text, "utf-8")
     return source
 
 
