@@ -168,7 +168,8 @@ MUTANTS = (
             Change(
                 "hub/polls.py",
                 "            epoch = await self._enter(cursor, await users.load(user))",
-                "            await users.load(user)\n            epoch = await self._enter(cursor, self._source.ring.tail)",
+                "            await users.load(user)\n"
+                "            epoch = await self._enter(cursor, self._source.ring.tail)",
             ),
         ),
         f"{_CLUSTER}[redis_link_cut]",
