@@ -92,7 +92,7 @@ class WebSocketHub:
             sweep_seconds=sweep_seconds,
         )
         self._invalidate = invalidate
-        self._users = Users(log, linger_seconds=self.settings.linger_seconds)
+        self._users = Users(log, linger_seconds=self.settings.linger_seconds, expect=self._tail.expect)
         source = Source(
             log=log,
             ring=self._ring,

@@ -14,6 +14,8 @@ import structlog
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.model import Cursor, Position
 from sanctum_messaging.hub.early_commits import EarlyCommits
+from sanctum_messaging.hub.expected_ends import ExpectedEnds
+from sanctum_messaging.hub.moves import Moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,10 +61,12 @@ class LogTail:
         self._on_event = on_event
         self._on_reset = on_reset
         self._early = EarlyCommits()
+        self._expected = ExpectedEnds()
         self._behind = asyncio.Event()
         self._wanted = Position(0)
         self._doubtful = False
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._moves = Moves()
+        """Told when the tail has moved, or the database was looked at."""
         self.epoch = 0
         """How often another log was taken up; whoever awaits something compares it before and after."""
 
@@ -87,7 +91,7 @@ class LogTail:
             return
         self._take(committed)
         self._take_early()
-        self._wake()
+        self._moves.tell()
 
     def _take(self, committed: Committed) -> None:
         """Apply a commit that follows the tail or reaches back over it."""
@@ -95,8 +99,13 @@ class LogTail:
             self.sweep()
             return
         for event in committed.events:
-            if event.position > self._ring.tail.position:
-                self._on_event(event)
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        if event.position > self._ring.tail.position:
+            self._on_event(event)
+            if not self._expected.agree(event.cursor):
+                self._go_on_from(event.cursor)
 
     def _take_early(self) -> None:
         while committed := self._early.take(self._ring.tail.position):
@@ -139,12 +148,26 @@ class LogTail:
             _logger.warning("log_unreadable", code=error.code)
         self._is_unreadable = True
 
+    async def expect(self, end: Cursor) -> bool:
+        """Note an end of the log that was just read: if the log loses it before the tail is there, that is noticed.
+
+        False if it is of another log than what was applied: the tail has moved or the database was looked at meanwhile,
+        so that it can be read again. Otherwise nothing is awaited.
+        """
+        if end.position > self._ring.tail.position:
+            self._expected.add(end)
+        elif self._ring.find_tag(end.position) not in {None, end.tag}:
+            self.sweep()
+            await self._moves.wait()
+            return False
+        return True
+
     async def reach(self, position: Position) -> None:
         """Wait until the tail has reached a position that is in the log, or until another log was taken up."""
         epoch = self.epoch
         while self._ring.tail.position < position and self.epoch == epoch:
             self._want(position)
-            await self._move()
+            await self._moves.wait()
 
     async def check_cursor(self, cursor: Cursor) -> CursorState:
         """Compare a client's cursor with the log, in memory where the ring holds it; then wait until the tail is there.
@@ -160,25 +183,12 @@ class LogTail:
                 return state
 
     async def recognises(self, upto: Cursor, after: Cursor) -> bool:
-        """Tell whether a page that was just read behind a cursor ends in the log that is followed.
-
-        If it does not, the log has lost its end. Then the database was looked at when this returns, or nearly: whoever
-        asks again finds another epoch before long.
-        """
+        """Tell whether a page that was just read behind a cursor ends in our log; if not, it is as in ``expect``."""
         if upto.position > after.position and self._ring.find_tag(upto.position) in {None, upto.tag}:
             return True
         self.sweep()
-        await self._move()
+        await self._moves.wait()
         return False
-
-    async def _move(self) -> None:
-        """Wait until the tail has moved, or the database was looked at."""
-        moved = asyncio.get_running_loop().create_future()
-        self._waiting.add(moved)
-        try:
-            await moved
-        finally:
-            self._waiting.discard(moved)
 
     def _want(self, position: Position) -> None:
         self._wanted = max(self._wanted, position)
@@ -204,28 +214,33 @@ class LogTail:
         while True:
             self._doubtful = False
             self._counters.sweeps += 1
+            expected = self._expected.last
             events = await self._log.follow(self._ring.tail, limit=_READ_EVENTS)
             self._looked_at, self._is_unreadable = self._settings.monotonic(), False
             if events is None:
                 await self._take_up_another()
                 return
             for event in events:
-                if event.position > self._ring.tail.position:
-                    self._on_event(event)
+                self._apply(event)
             self._take_early()
-            self._wake()
+            self._moves.tell()
             if len(events) < _READ_EVENTS:
+                if self._ring.tail.position < expected:
+                    await self._take_up_another()
                 return
 
     async def _take_up_another(self) -> None:
         """The log lost what we followed (a restored backup, a failover): go on from its present end."""
-        head = await self._log.read_head()
+        self._go_on_from(await self._log.read_head())
+
+    def _go_on_from(self, head: Cursor) -> None:
         _logger.error("log_diverged", tail=str(self._ring.tail), head=str(head))
         self.epoch += 1
         self._wanted = head.position
         self._early.clear()
+        self._expected.clear()
         self._on_reset(head)
-        self._wake()
+        self._moves.tell()
 
     def _start_at(self, events: Sequence[Event]) -> None:
         for event in events[:1]:
@@ -233,8 +248,3 @@ class LogTail:
             self._ring.reset(Cursor(Position(event.position - 1), ""))
         for event in events:
             self._ring.append(event)
-
-    def _wake(self) -> None:
-        for moved in self._waiting:
-            if not moved.done():
-                moved.set_result(None)

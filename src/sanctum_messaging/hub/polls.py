@@ -99,7 +99,10 @@ class Polls:
             self.wake(tenant)
 
     async def _read_tenant(self, tenant: TenantId, cursor: Cursor, limit: int, *, wait_ms: int) -> EncodedPage:
-        epoch = await self._enter(cursor, await self._source.log.read_head())
+        head = await self._source.log.read_head()
+        while not await self._source.tail.expect(head):
+            head = await self._source.log.read_head()
+        epoch = await self._enter(cursor, head)
         waiting = self._tenants.setdefault(tenant, set())
         reader = TenantReader(self._source, tenant, limit)
         return await self._poll(reader, waiting, cursor, epoch=epoch, wait_ms=wait_ms)

@@ -23,7 +23,7 @@ from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, 
 from sanctum_messaging.hub.user import User
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from sanctum_messaging.ports.log import EventLog
 
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 class Users:
     """All users with connections or polls, by name and by conversation. Every method but ``load`` is synchronous."""
 
-    def __init__(self, log: EventLog, *, linger_seconds: float) -> None:
+    def __init__(self, log: EventLog, *, linger_seconds: float, expect: Callable[[Cursor], Awaitable[bool]]) -> None:
+        """``expect`` is told each end of the log that is read, and says whether to believe it; see ``LogTail``."""
         self._log = log
+        self._expect = expect
         self._linger = linger_seconds
         self._users: dict[tuple[TenantId, UserId], User] = {}
         self._members: dict[ConversationId, set[User]] = {}
@@ -69,10 +71,14 @@ class Users:
 
         Both together: whoever waits until the tail has reached the cursor has seen all that was acknowledged before.
         """
-        async with user.lock:
-            if not user.loaded:
-                return await self._read(user)
-        return await self._log.read_head()
+        while True:
+            async with user.lock:
+                if not user.loaded:
+                    return await self._read(user)
+            epoch = self._epoch
+            head = await self._log.read_head()
+            if await self._expect(head) and epoch == self._epoch:
+                return head
 
     def audience(self, event: Event) -> Collection[User]:
         """List who is to be told of an event; to be used before anyone is let in or out."""
@@ -133,7 +139,9 @@ class Users:
                 memberships = await self._log.read_memberships(user.tenant, user.name)
             finally:
                 self._loading.discard(user)
-            if epoch == self._epoch and self._enter(user, memberships):
+            # If it is believed, nothing was awaited since the read.
+            believed = await self._expect(memberships.head)
+            if believed and epoch == self._epoch and self._enter(user, memberships):
                 return memberships.head
 
     def _enter(self, user: User, memberships: Memberships) -> bool:

@@ -94,7 +94,7 @@ class TestWaitingForTheTail:
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
-        assert world.hub._tail._waiting == set()
+        assert world.hub._tail._moves._waiting == set()
 
 
 class TestSweeping:
@@ -273,6 +273,58 @@ class TestALogThatIsAnother:
         await ben.assert_pushed("resync", reason="diverged", cursor=str(await world.store.read_head()))
         await ben.assert_pushed("live")
         assert ben.events == []
+
+    @pytest.mark.parametrize(("written_anew", "resets"), [(0, 1), (1, 1), (4, 0)])
+    async def test_is_noticed_where_only_what_was_read_ahead_of_the_tail_is_lost(
+        self, world: World, sockets: Sockets, database: Database, written_anew: int, resets: int
+    ) -> None:
+        """Memberships are read in the old log, whose end is lost before it was heard of here."""
+        group = await self.grow(world)
+        hold = world.log.hold("read_memberships")
+        with world.unheard() as held:
+            await world.send_many(group, "ada", 2, "lost")
+            connecting = asyncio.create_task(sockets.connect("ben", cursor=str(world.hub.tail)))
+            await hold.entered.wait()
+            await restore_backup(world, database, lost=2)
+            held.clear()
+            if written_anew:
+                await world.remove(group, "ada", "ben")
+                await world.send_many(group, "ada", written_anew - 1, "not for ben")
+        for committed in held:
+            world.hub.apply(committed)
+        hold.released.set()
+        ben = await connecting
+        if not written_anew:
+            await world.remove(group, "ada", "ben")
+        await world.send(group, "ada", "not for ben")
+        await ben.settle(world.hub.tail)
+        assert [event["type"] for event in ben.events] == ["participant.removed"]
+        assert world.hub.counters.resets == resets
+
+    async def test_is_noticed_when_the_tail_comes_by_an_end_that_was_lost(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        tail = world.hub.tail.position
+        for tag in ("0000000a", "0000000b"):
+            assert await world.hub._tail.expect(Cursor(Position(tail + 2), tag))
+        await world.send(group, "ada", "before it")
+        await ben.assert_event("message.created", body="before it")
+        assert world.hub.counters.resets == 0
+        await world.send(group, "ada", "there")
+        await ben.assert_pushed("resync", reason="diverged", cursor=str(world.hub.tail))
+        await world.send(group, "ada", "after it")
+        await ben.assert_event("message.created", body="after it")
+        assert world.hub.counters.resets == 1
+
+    async def test_an_end_that_is_there_is_none_to_be_noticed(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        with world.unheard() as held:
+            await world.send(group, "ada")
+        assert await world.hub._tail.expect(await world.store.read_head())
+        world.hub.apply(held[0])
+        await world.send(group, "ada")
+        assert await world.hub._tail.expect(held[0].events[0].cursor)
+        assert world.hub.counters.resets == 0
 
     async def test_memberships_of_the_old_one_do_not_count(
         self, world: World, sockets: Sockets, database: Database
