@@ -7,11 +7,12 @@ import itertools
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 from tests.servers.postgres_binaries import find_postgres, reachable, unprivileged_user
 from tests.servers.postgres_wire import USER, PostgresError, run_sql, send_sql
-from tests.servers.process import group_of
+from tests.servers.process import POLL_SECONDS, group_of
 from tests.servers.server import Server, ServerError, clean_environ, find_memory, open_folder
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ OWN_FOLDER = {"unix_socket_directories": "", "dynamic_shared_memory_type": "mmap
 """Keeps all that it makes in its folder, so that a server which was killed leaves nothing elsewhere."""
 CARELESS = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "64MB"}
 """For a server that has to outlive its processes, but not the machine: what the kernel holds is safe enough for it."""
+REPLAY_SECONDS = 20
 _CANNOT_CONNECT_NOW = "57P03"
 
 
@@ -83,6 +85,16 @@ class PostgresServer(Server):
         """Make the standby that this is a server of its own; return when it takes writes."""
         if self.run_sql("SELECT pg_promote()") != [["t"]]:
             raise ServerError(f"it was not promoted:\n{self.log()}")
+
+    def wait_for(self, primary: PostgresServer) -> None:
+        """Return once this standby shows everything that its primary has committed by now."""
+        [[written]] = primary.run_sql("SELECT pg_current_wal_lsn()")
+        behind = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+        deadline = time.monotonic() + REPLAY_SECONDS
+        while self.run_sql(behind) != [["t"]]:
+            if time.monotonic() > deadline:
+                raise ServerError(f"the standby does not follow:\n{self.log()}")
+            time.sleep(POLL_SECONDS)
 
     def initialise(self) -> None:
         """Create the data of a new server, with no more than the databases every server has."""

@@ -88,7 +88,7 @@ async def test_a_standby_follows_and_takes_writes_when_promoted(postgres_server:
     async with Proxy(postgres_server.port) as link:
         with open_standby(postgres_server, upstream=link.url(postgres_server.url)) as standby:
             postgres_server.run_sql("CREATE TABLE followed AS SELECT 'here' AS it")
-            await asyncio.to_thread(wait_until_replayed, postgres_server, standby)
+            await asyncio.to_thread(standby.wait_for, postgres_server)
             with pytest.raises(PostgresError, match="25006"):
                 standby.run_sql("DROP TABLE followed")
 
@@ -140,13 +140,6 @@ def test_a_server_and_its_folder_go_when_the_tests_are_killed(valkey_server: Val
         child.kill()
 
     wait_until_gone(Path(folder))
-
-
-def wait_until_replayed(primary: PostgresServer, standby: PostgresServer) -> None:
-    """Return once the standby shows everything that the primary committed by now."""
-    [[written]] = primary.run_sql("SELECT pg_current_wal_lsn()")
-    while standby.run_sql(f"SELECT pg_last_wal_replay_lsn() >= '{written}'") != [["t"]]:
-        time.sleep(0.005)
 
 
 def wait_until_gone(folder: Path) -> None:

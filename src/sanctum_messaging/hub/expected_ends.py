@@ -23,6 +23,9 @@ class ExpectedEnds:
     def __init__(self) -> None:
         self._tags: dict[Position, str] = {}
 
+    def __len__(self) -> int:
+        return len(self._tags)
+
     def add(self, end: Cursor) -> None:
         """Expect the tail to come by an end."""
         if self._tags.setdefault(end.position, end.tag) != end.tag:

@@ -104,7 +104,7 @@ class LogTail:
     def _apply(self, event: Event) -> None:
         if event.position > self._ring.tail.position:
             self._on_event(event)
-            if not self._expected.agree(event.cursor):
+            if self._expected and not self._expected.agree(event.cursor):
                 self._go_on_from(event.cursor)
 
     def _take_early(self) -> None:
