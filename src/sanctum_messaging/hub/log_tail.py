@@ -93,23 +93,10 @@ class LogTail:
         self._take_early()
         self._moves.tell()
 
-    def _take(self, committed: Committed) -> None:
-        """Apply a commit that follows the tail or reaches back over it."""
-        if committed.before != self._ring.tail and self._contradicts(committed):
-            self.sweep()
-            return
-        for event in committed.events:
-            self._apply(event)
-
-    def _apply(self, event: Event) -> None:
-        if event.position > self._ring.tail.position:
-            self._on_event(event)
-            if self._expected and not self._expected.agree(event.cursor):
-                self._go_on_from(event.cursor)
-
-    def _take_early(self) -> None:
-        while committed := self._early.take(self._ring.tail.position):
-            self._take(committed)
+    def sweep(self) -> None:
+        """Look at the database soon, whether or not anything seems to be missing."""
+        self._doubtful = True
+        self._behind.set()
 
     async def run(self) -> None:
         """Fill holes and sweep until cancelled. A database that can't be read is asked again, and all wait for it."""
@@ -123,30 +110,6 @@ class LogTail:
                 self._complain(error)
                 await asyncio.sleep(self._settings.retry_seconds)
                 self._behind.set()
-
-    def sweep(self) -> None:
-        """Look at the database soon, whether or not anything seems to be missing."""
-        self._doubtful = True
-        self._behind.set()
-
-    async def _wait(self) -> None:
-        """Wait for a hole, and leave its writer a moment to fill it; or until it is time for a sweep."""
-        period = self._sweep_seconds()
-        left = None if period is None else max(0.0, self._looked_at + period - self._settings.monotonic())
-        try:
-            async with asyncio.timeout(left):
-                await self._behind.wait()
-                await asyncio.sleep(self._settings.hole_seconds)
-        except TimeoutError:
-            self._doubtful = True
-
-    def _complain(self, error: Exception) -> None:
-        """Log an outage of the database once, and anything else each time."""
-        if not isinstance(error, UnavailableError):
-            _logger.error("log_unreadable", exc_info=error)
-        elif not self._is_unreadable:
-            _logger.warning("log_unreadable", code=error.code)
-        self._is_unreadable = True
 
     async def expect(self, end: Cursor) -> bool:
         """Note an end of the log that was just read: if the log loses it before the tail is there, that is noticed.
@@ -190,9 +153,46 @@ class LogTail:
         await self._moves.wait()
         return False
 
+    def _take(self, committed: Committed) -> None:
+        """Apply a commit that follows the tail or reaches back over it."""
+        if committed.before != self._ring.tail and self._contradicts(committed):
+            self.sweep()
+            return
+        for event in committed.events:
+            self._apply(event)
+
+    def _take_early(self) -> None:
+        while committed := self._early.take(self._ring.tail.position):
+            self._take(committed)
+
+    def _apply(self, event: Event) -> None:
+        if event.position > self._ring.tail.position:
+            self._on_event(event)
+            if self._expected and not self._expected.agree(event.cursor):
+                self._go_on_from(event.cursor)
+
+    async def _wait(self) -> None:
+        """Wait for a hole, and leave its writer a moment to fill it; or until it is time for a sweep."""
+        period = self._sweep_seconds()
+        left = None if period is None else max(0.0, self._looked_at + period - self._settings.monotonic())
+        try:
+            async with asyncio.timeout(left):
+                await self._behind.wait()
+                await asyncio.sleep(self._settings.hole_seconds)
+        except TimeoutError:
+            self._doubtful = True
+
     def _want(self, position: Position) -> None:
         self._wanted = max(self._wanted, position)
         self._behind.set()
+
+    def _complain(self, error: Exception) -> None:
+        """Log an outage of the database once, and anything else each time."""
+        if not isinstance(error, UnavailableError):
+            _logger.error("log_unreadable", exc_info=error)
+        elif not self._is_unreadable:
+            _logger.warning("log_unreadable", code=error.code)
+        self._is_unreadable = True
 
     def _find_state(self, cursor: Cursor) -> Literal["ok", "diverged"] | None:
         tag = self._ring.find_tag(cursor.position)
