@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.config.variables import VARIABLES, Variable
+from sanctum_messaging.config.variable import Variable
+from sanctum_messaging.config.variables import VARIABLES
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, FIELD_CODES, PROBLEMS, CloseCode, client_reconnects
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ DOCS = Path(__file__).parent
 
 RESERVED_CLOSE_CODES = frozenset({CloseCode.FLOOD, CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
 """Part of the protocol, for clients to know; this version sends none of them."""
-RESERVED_PROBLEMS = frozenset({"headers_too_large"})
+RESERVED_PROBLEMS = frozenset({"headers_too_large", "host_not_allowed", "request_timeout", "uri_too_long"})
 """As above."""
 
 _RECONNECTS = "Wait, then reconnect."

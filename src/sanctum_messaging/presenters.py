@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import asdict
 
-from sanctum_messaging.domain.errors import CursorLostError, PreconditionError, SanctumError, UnavailableError
+from sanctum_messaging.domain.errors import CursorLostError, PreconditionError, RateLimitedError, SanctumError
 from sanctum_messaging.domain.events import (
     ConversationChange,
     Event,
@@ -178,7 +178,8 @@ def present_problem(error: SanctumError, request_id: str) -> Problem:
         detail=error.detail,
         request_id=request_id,
         retryable=kind.retryable,
-        retry_after_ms=error.retry_after_ms if isinstance(error, UnavailableError) else UNSET,
+        retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
+        scope=error.scope if isinstance(error, RateLimitedError) else UNSET,
         version=error.version if isinstance(error, PreconditionError) and error.version is not None else UNSET,
         cursor=str(error.cursor) if isinstance(error, CursorLostError) else UNSET,
         errors=[FieldProblem(field=fault.field, code=fault.code) for fault in error.faults] or UNSET,

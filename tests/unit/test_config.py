@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,22 @@ def test_production_needs_only_the_identity_provider() -> None:
         cors_allowed_origins=(),
         cors_allow_credentials=False,
         docs=True,
+        max_body_bytes=65_536,
+        allowed_hosts=(),
+        trusted_proxies=(),
+        rate_limit_mode="enforce",
+        rate_limit_max=1_000,
+        rate_limit_per_device=120,
+        rate_limit_per_session=120,
+        rate_limit_per_user=240,
+        rate_limit_read_per_user=1_200,
+        rate_limit_create_per_user=60,
+        rate_limit_connect_per_user=60,
+        rate_limit_connect_per_address=600,
+        rate_limit_auth_failures=10,
+        rate_limit_interval_ms=60_000,
+        rate_limit_frames=100,
+        rate_limit_allowlist=(ip_network("127.0.0.1"), ip_network("::1")),
         dev=False,
     )
     assert config.database_path == Path("sanctum-data/messaging.db")

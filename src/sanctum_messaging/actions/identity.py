@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.errors import ForbiddenError, InvalidError
-from sanctum_messaging.domain.model import SERVICE_SCOPE, Actor, DeviceId, SessionId, UserId
+from sanctum_messaging.domain.model import SERVICE_SCOPE, Actor, DeviceId, Millis, SessionId, UserId
 from sanctum_messaging.ports.identity import is_name
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ async def authenticate(verifier: TokenVerifier, token: str, act_as: str | None) 
         service=service,
         # Also when a service names itself: it then asks for what that user sees, not for all of the tenant.
         impersonating=act_as is not None,
+        subject=None if act_as is None else proven.subject,
+        token_id=proven.token_id,
+        issued_at=proven.issued_at or Millis(0),
     )
 
 

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 
-from sanctum_messaging.actions.identity import authenticate
-from sanctum_messaging.api.calls import Call, Reply, find_header, send_reply
+from sanctum_messaging.api.calls import ACTOR, ROUTE, Call, Reply, find_address, find_header, send_reply
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.cors import CORS
 from sanctum_messaging.api.middleware.problems import Problems
 from sanctum_messaging.api.middleware.request_id import RequestId
 from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
 from sanctum_messaging.api.origins import OriginPolicy
+from sanctum_messaging.api.problems import REQUEST_ID
 from sanctum_messaging.api.reading import NoQuery, QueryReader, read_body, read_token
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.api.routes.operations import operations
 from sanctum_messaging.api.routing import WS_PATH, AnyRoute, NoBody, PathTree, raw_path
 from sanctum_messaging.domain.errors import NotFoundError
+from sanctum_messaging.guards.admission import Visit
 from sanctum_messaging.protocol.decoding import StrictDecoder
 
 if TYPE_CHECKING:
@@ -83,13 +84,16 @@ class Endpoint:
         """Prepare decoders for the route's types."""
         self._services = services
         self._handler = route.handler
+        self._name = f"{route.method} {route.path}"
+        self._use = route.use
         self._media_types = route.media_types
         self._decoder = None if route.body is NoBody else StrictDecoder(route.body)
         self._query = QueryReader(route.query or NoQuery)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        actor = await authenticate(self._services.verifier, read_token(scope), find_header(scope, b"act-as"))
+        scope[ROUTE] = self._name
+        actor = scope[ACTOR] = await self._services.admission.admit(self._visit(scope))
         query = self._query.read(scope["query_string"])
         body = None
         if self._decoder is not None:
@@ -97,6 +101,16 @@ class Endpoint:
         call = Call(self._services, scope, actor, scope["path_params"], body, query)
         reply: Reply = await self._handler(call)
         await send_reply(scope, send, reply)
+
+    def _visit(self, scope: Scope) -> Visit:
+        return Visit(
+            token=read_token(scope),
+            act_as=find_header(scope, b"act-as"),
+            address=find_address(scope),
+            action=self._name,
+            use=self._use,
+            request_id=scope.get(REQUEST_ID, ""),
+        )
 
 
 async def _find_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

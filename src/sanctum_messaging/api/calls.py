@@ -19,6 +19,10 @@ Q = TypeVar("Q")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
+ACTOR = "sanctum.actor"
+"""Under this key of the ASGI scope stands who is calling, once that is proven."""
+ROUTE = "sanctum.route"
+"""Under this key stands what is asked for, by the name of its route: few different texts, whatever clients ask for."""
 _HEADERS = "sanctum.headers"
 """Under this key of the ASGI scope stand the headers by name, once somebody has asked for one."""
 _encoder = msgspec.json.Encoder()
@@ -48,6 +52,12 @@ class Reply:
     status: int = 200
     resource: msgspec.Struct | None = None
     headers: Headers = ()
+
+
+def find_address(scope: Scope) -> str | None:
+    """Find the client's address, as far as the server knows it."""
+    client = scope.get("client")
+    return client[0] if client else None
 
 
 def find_header(scope: Scope, name: bytes) -> str | None:

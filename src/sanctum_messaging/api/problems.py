@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from sanctum_messaging.api.calls import Headers, find_header, send_body
-from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundError, SanctumError, UnavailableError
+from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundError, SanctumError
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.decoding import FieldFaultsError, NotJSONError
@@ -72,7 +72,7 @@ def _headers_of(error: SanctumError, scope: Scope) -> Headers:
         return ((b"www-authenticate", _challenge(scope)),)
     if isinstance(error, MethodNotAllowedError):
         return ((b"allow", error.allow.encode()),)
-    if isinstance(error, UnavailableError):
+    if error.retry_after_ms is not None:
         return ((b"retry-after", str(-(-error.retry_after_ms // 1000)).encode()),)
     return ()
 

@@ -15,6 +15,7 @@ import msgspec
 from sanctum_messaging.api.problems import MethodNotAllowedError
 from sanctum_messaging.api.reading import JSON_TYPE, NoQuery
 from sanctum_messaging.domain.errors import NotFoundError
+from sanctum_messaging.domain.limits import Use
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -54,6 +55,8 @@ class Route(Generic[B, Q]):
     description: str = ""
     needs_if_match: bool = False
     takes_idempotency_key: bool = False
+    use: Use = Use.READ
+    """What of a caller's limits it draws on."""
 
 
 AnyRoute = Route[Any, Any]

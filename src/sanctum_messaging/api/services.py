@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
+    from sanctum_messaging.guards.admission import Admission
     from sanctum_messaging.ports import Ports
-    from sanctum_messaging.ports.identity import TokenVerifier
     from sanctum_messaging.ports.streams import Streams
 
 MAX_BODY_BYTES = 65_536
@@ -46,7 +46,7 @@ class Services:
     """Everything that a request may need; ``extra_routes`` are those of development."""
 
     ports: Ports
-    verifier: TokenVerifier
+    admission: Admission
     streams: Streams
     websocket: ASGIApp
     render_metrics: Callable[[], Awaitable[bytes]]

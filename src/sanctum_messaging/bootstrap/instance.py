@@ -6,12 +6,13 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.actions.identity import authenticate
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
 from sanctum_messaging.bootstrap.sharing import announcing
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from sanctum_messaging.domain.limits import Use
+from sanctum_messaging.guards.admission import Admission, Visit
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.ports import Ports
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.callables import Authenticate, Credentials
     from sanctum_messaging.ports.clock import Clock
-    from sanctum_messaging.ports.identity import TokenVerifier
 
 
 class Instance:
     """One process' writers, cache and hub over a storage, and its link to the other instances."""
 
     def __init__(
-        self, config: Config, clock: Clock, verifier: TokenVerifier, *, storage: Storage, sharing: Sharing
+        self, config: Config, clock: Clock, admission: Admission, *, storage: Storage, sharing: Sharing
     ) -> None:
         store, bus = storage.store, sharing.bus
         self.clock = clock
@@ -50,7 +50,7 @@ class Instance:
             store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
         )
         self.hub = WebSocketHub(
-            authenticate=_authenticate_with(verifier, origin_policy(config)),
+            authenticate=_authenticate_with(admission, origin_policy(config)),
             load_resume_state=announcing(sharing.resume_states.load, bus),
             persist_resume_state=self.resume_states.persist,
             drop_resume_state=sharing.resume_states.drop,
@@ -113,14 +113,15 @@ def origin_policy(config: Config) -> OriginPolicy:
     return OriginPolicy(config.cors_allowed_origins, credentials=config.cors_allow_credentials)
 
 
-def _authenticate_with(verifier: TokenVerifier, origins: OriginPolicy) -> Authenticate:
+def _authenticate_with(admission: Admission, origins: OriginPolicy) -> Authenticate:
     async def authenticate_socket(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
-        del peer  # The endpoint has already passed over the service's own origin; the others must be listed.
+        # The endpoint has already passed over the service's own origin; the others must be listed.
         if not origins.allows(origin, scheme="", host=None):
             detail = "Sockets from this origin are not allowed."
             raise ForbiddenError(detail, code="origin_not_allowed")
         if credentials.token is None:
             raise UnauthenticatedError
-        return await authenticate(verifier, credentials.token, credentials.act_as)
+        visit = Visit(credentials.token, credentials.act_as, address=peer, action="connect", use=Use.CONNECT)
+        return await admission.admit(visit)
 
     return authenticate_socket

@@ -17,6 +17,7 @@ from sanctum_messaging.bootstrap.readings import service_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.demo.routes import demo_routes
+from sanctum_messaging.guards.admission import Admission
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.config import Config
     from sanctum_messaging.hub.hub import WebSocketHub
-    from sanctum_messaging.ports.identity import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +58,22 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
     async with open_storage(config, clock) as storage, open_sharing(config, storage, clock) as sharing:
         await verifier.start()
         try:
-            instance = Instance(config, clock, verifier, storage=storage, sharing=sharing)
+            admission = Admission(verifier)
+            instance = Instance(config, clock, admission, storage=storage, sharing=sharing)
             async with instance.running():
-                yield _serving(config, verifier, instance, share_metrics)
+                yield _serving(config, admission, instance, share_metrics)
         finally:
             await verifier.close()
 
 
-def _serving(config: Config, verifier: TokenVerifier, instance: Instance, share_metrics: ShareMetrics) -> Service:
+def _serving(config: Config, admission: Admission, instance: Instance, share_metrics: ShareMetrics) -> Service:
     storage, sharing = instance.storage, instance.sharing
     gate = Gate(WriteProbe(storage.store, instance.clock), lambda: (*storage.risks, *sharing.faults()))
     readings = [*service_readings(instance.writer, instance.hub, instance.participants), *sharing.readings]
     asgi = create_api(
         Services(
             ports=instance.ports,
-            verifier=verifier,
+            admission=admission,
             streams=instance.hub,
             websocket=WebSocketEndpoint(instance.hub),
             render_metrics=share_metrics(create_render_metrics(readings)),

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from sanctum_messaging.config import variables
-from sanctum_messaging.config.parsers import POSTGRES, SQLITE, is_loopback
-from sanctum_messaging.config.variables import VARIABLES, Variable
+from sanctum_messaging.config.parsers import POSTGRES, SQLITE, Network, is_loopback
+from sanctum_messaging.config.variable import Variable
+from sanctum_messaging.config.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -73,6 +74,22 @@ class Config:
     cors_allowed_origins: tuple[str, ...]
     cors_allow_credentials: bool
     docs: bool
+    max_body_bytes: int
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[Network, ...]
+    rate_limit_mode: str
+    rate_limit_max: int
+    rate_limit_per_device: int
+    rate_limit_per_session: int
+    rate_limit_per_user: int
+    rate_limit_read_per_user: int
+    rate_limit_create_per_user: int
+    rate_limit_connect_per_user: int
+    rate_limit_connect_per_address: int
+    rate_limit_auth_failures: int
+    rate_limit_interval_ms: int
+    rate_limit_frames: int
+    rate_limit_allowlist: tuple[Network, ...]
     dev: bool = False
 
     @property
@@ -117,7 +134,8 @@ def describe_config(config: Config) -> Iterator[tuple[str, str]]:
     for variable in VARIABLES:
         value = getattr(config, variable.name.lower())
         hidden = variable.name == variables.BUS_SECRET.name and value
-        yield variable.name, _HIDDEN if hidden else _written(value)
+        emptied = value == () != variable.default
+        yield variable.name, _HIDDEN if hidden else "none" if emptied else _written(value)
 
 
 class _Reader:
@@ -153,31 +171,10 @@ class _Reader:
 
 
 def _read(reader: _Reader, *, dev: bool) -> Config:
-    data_dir = reader.read(variables.DATA_DIR)
-    return Config(
-        host=reader.read(variables.HOST),
-        port=reader.read(variables.PORT),
-        workers=reader.read(variables.WORKERS),
-        data_dir=data_dir,
-        database_url=reader.read(variables.DATABASE_URL) or SQLITE + quote(str(data_dir / DATABASE_FILE)),
-        database_pool_size=reader.read(variables.DATABASE_POOL_SIZE),
-        require_durable=reader.read(variables.REQUIRE_DURABLE),
-        redis_url=reader.read(variables.REDIS_URL),
-        bus_secret=reader.read(variables.BUS_SECRET),
-        jwks_url=reader.read(variables.JWKS_URL),
-        jwks_file=reader.read(variables.JWKS_FILE),
-        jwt_issuer=reader.read(variables.JWT_ISSUER),
-        jwt_audience=reader.read(variables.JWT_AUDIENCE),
-        jwt_tenant=reader.read(variables.JWT_TENANT),
-        jwt_tenant_claim=reader.read(variables.JWT_TENANT_CLAIM),
-        jwt_device_claim=reader.read(variables.JWT_DEVICE_CLAIM),
-        jwt_session_claim=reader.read(variables.JWT_SESSION_CLAIM),
-        log_level=reader.read(variables.LOG_LEVEL),
-        cors_allowed_origins=reader.read(variables.CORS_ALLOWED_ORIGINS),
-        cors_allow_credentials=reader.read(variables.CORS_ALLOW_CREDENTIALS),
-        docs=reader.read(variables.DOCS),
-        dev=dev,
-    )
+    values: dict[str, Any] = {variable.name.lower(): reader.read(variable) for variable in VARIABLES}
+    if values["database_url"] is None:
+        values["database_url"] = SQLITE + quote(str(values["data_dir"] / DATABASE_FILE))
+    return Config(**values, dev=dev)
 
 
 def _contradictions(config: Config, reader: _Reader) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ The sentence never repeats the value, which may be secret.
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,8 +26,19 @@ MAX_WORKERS = 64
 """More than a machine has use for, and few enough that a slip of the hand does not bring it down."""
 _MAX_TEXT = 255
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+MAX_LIMIT = 10**9
+MAX_INTERVAL_MS = 24 * 3_600_000
+MIN_INTERVAL_MS = 1_000
+MAX_FRAMES = 100_000
+MAX_BODY_BYTES = 1_048_576
+MIN_BODY_BYTES = 1_024
+RATE_LIMIT_MODES = ("enforce", "shadow")
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def is_loopback(host: str) -> bool:
@@ -109,6 +121,45 @@ def parse_pool_size(value: str) -> int:
 
 def parse_workers(value: str) -> int:
     return _number(value, 1, MAX_WORKERS)
+
+
+def parse_limit(value: str) -> int:
+    return _number(value, 0, MAX_LIMIT)
+
+
+def parse_interval(value: str) -> int:
+    return _number(value, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
+
+
+def parse_frames(value: str) -> int:
+    return _number(value, 0, MAX_FRAMES)
+
+
+def parse_body_bytes(value: str) -> int:
+    return _number(value, MIN_BODY_BYTES, MAX_BODY_BYTES)
+
+
+def parse_rate_limit_mode(value: str) -> str:
+    if value.lower() not in RATE_LIMIT_MODES:
+        raise ValueError(f"must be one of {', '.join(RATE_LIMIT_MODES)}")
+    return value.lower()
+
+
+def parse_networks(value: str) -> tuple[Network, ...]:
+    """Read addresses and networks; an address is the network of itself alone. ``none`` stands for none."""
+    if value.lower() == "none":
+        return ()
+    try:
+        return tuple(dict.fromkeys(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()))
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas") from None
+
+
+def parse_hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError("must be host names or addresses, separated by commas, without a scheme; a port is optional")
+    return hosts
 
 
 def parse_jwks_url(value: str) -> str:

@@ -5,25 +5,29 @@ The reference page of the configuration is made of this table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sanctum_messaging.config.parsers import (
     LOG_LEVELS,
+    MAX_BODY_BYTES,
     MAX_POOL,
     MAX_PORT,
     MAX_WORKERS,
+    MIN_BODY_BYTES,
     MIN_POOL,
     MIN_SECRET,
     POSTGRES,
     REDIS,
     SQLITE,
+    Network,
+    parse_body_bytes,
     parse_database_url,
     parse_file,
     parse_host,
+    parse_hosts,
     parse_jwks_url,
     parse_log_level,
+    parse_networks,
     parse_origins,
     parse_pool_size,
     parse_port,
@@ -33,32 +37,8 @@ from sanctum_messaging.config.parsers import (
     parse_text,
     parse_workers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Variable(Generic[T_co]):
-    """One variable of the environment.
-
-    ``parse`` raises ValueError with a sentence for the operator, which never repeats the value: it may be secret.
-    ``default_text`` describes a default that depends on other variables.
-    """
-
-    name: str
-    type: str
-    default: T_co
-    meaning: str
-    parse: Callable[[str], T_co] = field(repr=False)
-    unit: str = ""
-    range: str = ""
-    default_text: str = ""
-    secret: bool = False
-    """Whether it may be kept in a file that the variable of the same name and ``_FILE`` names."""
-
+from sanctum_messaging.config.rate_limits import RATE_LIMITS
+from sanctum_messaging.config.variable import Variable
 
 HOST = Variable("HOST", "host", "127.0.0.1", "Address to listen on; `0.0.0.0` or `::` for all.", parse_host)
 PORT = Variable("PORT", "number", 8080, "Port to listen on; 0 takes a free one.", parse_port, range=f"0-{MAX_PORT}")
@@ -177,6 +157,31 @@ DOCS = Variable(
     range="on, off",
 )
 
+MAX_BODY = Variable(
+    "MAX_BODY_BYTES",
+    "number",
+    65_536,
+    "The largest body of a request.",
+    parse_body_bytes,
+    unit="bytes",
+    range=f"{MIN_BODY_BYTES}-{MAX_BODY_BYTES}",
+)
+ALLOWED_HOSTS: Variable[tuple[str, ...]] = Variable(
+    "ALLOWED_HOSTS",
+    "list",
+    (),
+    "The hosts that the service answers for (header `Host`), separated by commas; one without a port allows any."
+    " Empty: all.",
+    parse_hosts,
+)
+TRUSTED_PROXIES: Variable[tuple[Network, ...]] = Variable(
+    "TRUSTED_PROXIES",
+    "list",
+    (),
+    "The proxies before the service, as addresses or networks separated by commas: what they write into"
+    " `X-Forwarded-For` and `X-Forwarded-Proto` is believed. Empty: nobody's.",
+    parse_networks,
+)
 VARIABLES: tuple[Variable[object], ...] = (
     HOST,
     PORT,
@@ -199,4 +204,8 @@ VARIABLES: tuple[Variable[object], ...] = (
     CORS_ALLOWED_ORIGINS,
     CORS_ALLOW_CREDENTIALS,
     DOCS,
+    MAX_BODY,
+    ALLOWED_HOSTS,
+    TRUSTED_PROXIES,
+    *RATE_LIMITS,
 )

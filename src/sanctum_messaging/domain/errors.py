@@ -4,11 +4,13 @@
     ├── InvalidError            the request makes no sense            (fields named)
     │   └── InvalidCursorError
     ├── UnauthenticatedError    no valid token
+    │   └── RevokedError        a token that was withdrawn
     ├── ForbiddenError          a valid caller without the rank
     ├── NotFoundError           not there, or not for this caller: the same answer
     ├── ConflictError           the request contradicts what is stored
     ├── PreconditionError       ``If-Match`` absent or stale
     ├── CursorLostError         the log does not hold what the cursor names
+    ├── RateLimitedError        more of it than the caller may do now
     └── UnavailableError        try again later
 
 The codes and their meaning over HTTP and on the socket stand in ``protocol/codes.py``; errors know neither.
@@ -35,6 +37,8 @@ class SanctumError(Exception):
     """The root. ``code`` is stable; ``detail`` is a sentence for a developer and holds no caller's text."""
 
     code: str = "internal"
+    retry_after_ms: int | None = None
+    """How long to wait before the same may succeed, where that is known."""
 
     def __init__(self, detail: str, *, code: str | None = None, faults: tuple[FieldFault, ...] = ()) -> None:
         """Keep the sentence, the code of this case and the fields at fault."""
@@ -74,6 +78,10 @@ class UnauthenticatedError(SanctumError):
     def __init__(self, detail: str = "A valid access token is needed.") -> None:
         """Say no more than that; why a token was refused goes to the log."""
         super().__init__(detail)
+
+
+class RevokedError(UnauthenticatedError):
+    """A token that was withdrawn, itself or with its session or its user; only a new one helps."""
 
 
 class ForbiddenError(SanctumError):
@@ -119,6 +127,21 @@ class CursorLostError(SanctumError):
         )
         self.reason = reason
         self.cursor = cursor
+
+
+class RateLimitedError(SanctumError):
+    """The caller has done more than he may for now; nothing happened, and nothing was counted against him.
+
+    ``scope`` tells whose limit it is: address, device, session, user or connection.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, scope: str, retry_after_ms: int) -> None:
+        """Keep whose limit it is, and after which time the same will be let through."""
+        super().__init__(f"The limit of this {scope} is reached; wait before trying again.")
+        self.scope = scope
+        self.retry_after_ms = retry_after_ms
 
 
 class UnavailableError(SanctumError):

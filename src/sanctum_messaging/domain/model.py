@@ -68,7 +68,9 @@ class Actor:
     """The authenticated caller.
 
     ``service`` is true for a token whose scope holds ``messaging:admin``: no rank is asked of it. ``impersonating`` is
-    true when such a token names another user with ``Act-As``; ``user`` is then that user.
+    true when such a token names another user with ``Act-As``; ``user`` is then that user and ``subject`` the token's
+    own. ``token_id`` and ``issued_at`` are what a revocation may name; a token that does not say when it was issued
+    counts as older than any.
     """
 
     tenant: TenantId
@@ -79,6 +81,14 @@ class Actor:
     scopes: frozenset[str] = frozenset()
     service: bool = False
     impersonating: bool = False
+    subject: UserId | None = None
+    token_id: str | None = None
+    issued_at: Millis = Millis(0)
+
+    @property
+    def bearer(self) -> UserId:
+        """The user whom the token is of."""
+        return self.user if self.subject is None else self.subject
 
 
 class Role(StrEnum):

@@ -21,8 +21,8 @@ def is_name(text: str) -> bool:
 class VerifiedToken:
     """What a proven token says; every name in it passes :func:`is_name`.
 
-    ``device``, ``session`` and ``token_id`` are none where the token says nothing of them; ``expires_at`` is the
-    token's own expiry, without the leeway that the verifier grants to clocks that differ.
+    ``device``, ``session``, ``token_id`` and ``issued_at`` are none where the token says nothing of them;
+    ``expires_at`` is the token's own expiry, without the leeway that the verifier grants to clocks that differ.
     """
 
     tenant: TenantId
@@ -32,6 +32,7 @@ class VerifiedToken:
     scopes: frozenset[str]
     expires_at: Millis
     token_id: str | None = None
+    issued_at: Millis | None = None
 
 
 class TokenVerifier(Protocol):

@@ -32,7 +32,11 @@ class FieldProblem(Resource, frozen=True):
 
 
 class Problem(Resource, frozen=True):
-    """A refusal (RFC 9457). ``retryAfterMs``: how long to wait; ``version``: the present one after a stale If-Match."""
+    """A refusal (RFC 9457).
+
+    ``retryAfterMs``: how long to wait; ``scope``: whose rate limit it was; ``version``: the present one after a stale
+    If-Match.
+    """
 
     type: str
     title: str
@@ -42,6 +46,7 @@ class Problem(Resource, frozen=True):
     request_id: str
     retryable: bool
     retry_after_ms: int | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
     cursor: str | UnsetType = UNSET
     errors: list[FieldProblem] | UnsetType = UNSET

@@ -31,6 +31,7 @@ def proven(
         scopes=frozenset(scopes),
         expires_at=Millis(42_000),
         token_id=token_id,
+        issued_at=Millis(30_000),
     )
 
 
@@ -51,6 +52,8 @@ async def test_a_user_acts_as_himself() -> None:
         session=SessionId("s1"),
         expires_at=Millis(42_000),
         scopes=frozenset({"profile"}),
+        token_id="t1",
+        issued_at=Millis(30_000),
     )
 
 

@@ -48,7 +48,7 @@ async def app(store: SQLiteStore, clock: HandClock) -> AsyncGenerator[ASGIApp]:
         yield create_api(
             Services(
                 ports=ports,
-                verifier=Nowhere(),  # type: ignore[arg-type]  # no call in here has a token
+                admission=Nowhere(),  # type: ignore[arg-type]  # no call in here has a token
                 streams=Nowhere(),  # type: ignore[arg-type]  # nor a stream
                 websocket=accept,
                 render_metrics=share_with_nobody(lambda: b""),

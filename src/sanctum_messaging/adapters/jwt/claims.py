@@ -78,7 +78,7 @@ def read_claims(payload: bytes, issuer: Issuer) -> Claims:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise TokenRefused("the claims are not a JSON object") from error
     _check_addressed(claims, issuer)
-    claims.find("iat", _SECONDS)
+    issued_at = claims.find("iat", _SECONDS)
     device, session = claims.find_name(issuer.device_claim), claims.find_name(issuer.session_claim)
     token = VerifiedToken(
         tenant=issuer.tenant if issuer.tenant_claim is None else TenantId(claims.get_name(issuer.tenant_claim)),
@@ -88,6 +88,7 @@ def read_claims(payload: bytes, issuer: Issuer) -> Claims:
         scopes=_scopes(claims),
         expires_at=Millis(claims.get("exp", _SECONDS) * 1000),
         token_id=claims.find_name("jti"),
+        issued_at=None if issued_at is None else Millis(issued_at * 1000),
     )
     return Claims(token, Millis((claims.find("nbf", _SECONDS) or 0) * 1000))
 

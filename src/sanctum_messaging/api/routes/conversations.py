@@ -15,6 +15,7 @@ from sanctum_messaging.api.pagination import cut_page, read_position_cursor, wri
 from sanctum_messaging.api.preconditions import etag, read_if_match
 from sanctum_messaging.api.reading import JSON_TYPE, MERGE_PATCH_TYPE, NoQuery
 from sanctum_messaging.api.routing import AnyRoute, NoBody, Route
+from sanctum_messaging.domain.limits import Use
 from sanctum_messaging.domain.model import ConversationId, ConversationKind, HistoryVisibility, Role, UserId
 from sanctum_messaging.presenters import present_conversation, present_conversation_view
 from sanctum_messaging.protocol.answers import ConversationResult, ConversationsPage
@@ -127,6 +128,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         replies={201: ConversationResult, 200: ConversationResult},
         problems=("conflict", "idempotency_key_reused"),
         takes_idempotency_key=True,
+        use=Use.CREATE,
     ),
     Route(
         "GET",
@@ -160,6 +162,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         replies={200: ConversationResult},
         problems=("forbidden", "conflict"),
         needs_if_match=True,
+        use=Use.CREATE,
     ),
     Route(
         "DELETE",
@@ -171,5 +174,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         replies={204: None},
         problems=("forbidden", "conflict", "direct_conversation_fixed"),
         needs_if_match=True,
+        use=Use.CREATE,
     ),
 )

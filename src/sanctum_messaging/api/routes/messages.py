@@ -13,6 +13,7 @@ from sanctum_messaging.api.preconditions import etag, read_if_match
 from sanctum_messaging.api.reading import JSON_TYPE, MERGE_PATCH_TYPE, NoQuery
 from sanctum_messaging.api.routing import AnyRoute, NoBody, Route
 from sanctum_messaging.domain.errors import FieldFault, InvalidError
+from sanctum_messaging.domain.limits import Use
 from sanctum_messaging.domain.model import ConversationId, MessageId, Seq
 from sanctum_messaging.ports.store import MessageBounds
 from sanctum_messaging.presenters import present_message
@@ -119,6 +120,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=SendMessage,
         replies={201: MessageResult, 200: MessageResult},
         problems=("forbidden", "client_message_id_reused", "overloaded", "outcome_unknown"),
+        use=Use.SEND,
     ),
     Route(
         "GET",
@@ -153,6 +155,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         replies={200: MessageResult},
         problems=("forbidden", "conflict", "message_deleted"),
         needs_if_match=True,
+        use=Use.SEND,
     ),
     Route(
         "DELETE",
@@ -164,5 +167,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         replies={204: None},
         problems=("forbidden", "conflict", "message_deleted"),
         needs_if_match=True,
+        use=Use.SEND,
     ),
 )

@@ -15,6 +15,7 @@ from sanctum_messaging.api.pagination import cut_page, read_user_cursor, write_u
 from sanctum_messaging.api.reading import JSON_TYPE, MERGE_PATCH_TYPE, NoQuery
 from sanctum_messaging.api.routing import AnyRoute, NoBody, Route
 from sanctum_messaging.domain.errors import FieldFault, InvalidError
+from sanctum_messaging.domain.limits import Use
 from sanctum_messaging.domain.model import ConversationId, Role, UserId
 from sanctum_messaging.presenters import present_participant
 from sanctum_messaging.protocol.answers import ParticipantResult, ParticipantsPage, ParticipantsResult
@@ -170,6 +171,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             "idempotency_key_reused",
         ),
         takes_idempotency_key=True,
+        use=Use.CREATE,
     ),
     Route(
         "PATCH",
@@ -185,6 +187,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         media_types=(JSON_TYPE, MERGE_PATCH_TYPE),
         replies={200: ParticipantResult},
         problems=("forbidden", "conflict", "direct_conversation_fixed", "last_owner"),
+        use=Use.CREATE,
     ),
     Route(
         "DELETE",
@@ -198,5 +201,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         tag="participants",
         replies={204: None},
         problems=("forbidden", "conflict", "direct_conversation_fixed", "last_owner"),
+        use=Use.CREATE,
     ),
 )

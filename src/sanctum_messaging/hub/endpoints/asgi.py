@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from sanctum_messaging.domain.errors import ForbiddenError, SanctumError, UnauthenticatedError, UnavailableError
+from sanctum_messaging.domain.errors import ForbiddenError, SanctumError, UnauthenticatedError
 from sanctum_messaging.hub.callables import Credentials
 from sanctum_messaging.hub.opening import Handshake
 from sanctum_messaging.hub.transport import DisconnectedError
@@ -153,7 +153,7 @@ async def _refuse(scope: Message, send: Send, error: SanctumError) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
     if isinstance(error, UnauthenticatedError):
         headers.append((b"www-authenticate", b'Bearer realm="sanctum", error="invalid_token"'))
-    if isinstance(error, UnavailableError):
+    if error.retry_after_ms is not None:
         headers.append((b"retry-after", str(-(-error.retry_after_ms // 1000)).encode()))
     await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": msgspec.json.encode(problem)})
