@@ -1,0 +1,37 @@
+"""The limiter: counts what callers do, in this process or for all instances together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sanctum_messaging.domain.limits import Charge, Level, Verdict
+
+
+class LocalLimiter(Protocol):
+    """Counts in this process. Memory is bounded; what is forgotten first is what has long been unused."""
+
+    def take(self, charges: Sequence[Charge]) -> Verdict:
+        """Take one from each limit, or nothing from any if one of them has none left."""
+        ...
+
+    def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
+        """Tell the levels and take nothing."""
+        ...
+
+
+class Limiter(Protocol):
+    """Counts for all instances that share it. Calls are decided in the order in which they were made."""
+
+    async def take(self, charges: Sequence[Charge]) -> Verdict:
+        """Take one from each limit, or nothing from any if one of them has none left; atomic over all instances.
+
+        Never fails: while what is shared can't be reached, this instance counts its share of each limit by itself.
+        """
+        ...
+
+    async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
+        """Tell the levels and take nothing."""
+        ...
