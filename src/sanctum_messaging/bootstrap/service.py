@@ -13,7 +13,7 @@ from sanctum_messaging.api.services import ApiSettings, Services
 from sanctum_messaging.bootstrap.gate import Gate
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
 from sanctum_messaging.bootstrap.instance import Instance
-from sanctum_messaging.bootstrap.readings import service_readings
+from sanctum_messaging.bootstrap.readings import instance_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.demo.routes import demo_routes
@@ -69,14 +69,13 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
 def _serving(config: Config, admission: Admission, instance: Instance, share_metrics: ShareMetrics) -> Service:
     storage, sharing = instance.storage, instance.sharing
     gate = Gate(WriteProbe(storage.store, instance.clock), lambda: (*storage.risks, *sharing.faults()))
-    readings = [*service_readings(instance.writer, instance.hub, instance.participants), *sharing.readings]
     asgi = create_api(
         Services(
             ports=instance.ports,
             admission=admission,
             streams=instance.hub,
             websocket=WebSocketEndpoint(instance.hub),
-            render_metrics=share_metrics(create_render_metrics(readings)),
+            render_metrics=share_metrics(create_render_metrics(instance_readings(instance))),
             ready=gate.ready,
             settings=ApiSettings(config.cors_allowed_origins, config.cors_allow_credentials, config.docs),
             extra_routes=tuple(demo_routes(development_issuer(config, instance.clock.now))) if config.dev else (),

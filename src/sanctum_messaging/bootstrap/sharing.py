@@ -84,7 +84,7 @@ async def _open_redis(config: Config, url: str, shared: Shared, clock: Clock) ->
     from sanctum_messaging.adapters.redis.connection import open_redis  # noqa: PLC0415 # As above.
     from sanctum_messaging.adapters.redis.participants import RedisParticipants  # noqa: PLC0415 # As above.
     from sanctum_messaging.adapters.redis.resume_store import create_redis_resume_store  # noqa: PLC0415 # As above.
-    from sanctum_messaging.bootstrap.readings import bus_readings  # noqa: PLC0415 # It names the bus' counts.
+    from sanctum_messaging.bootstrap.readings.bus import bus_readings  # noqa: PLC0415 # It names the bus' counts.
 
     try:
         redis = open_redis(url)

@@ -1,0 +1,23 @@
+"""What ``/metrics`` shows, a module for each part: where a number is counted, and what it is called outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.bootstrap.readings.hub import hub_readings
+from sanctum_messaging.bootstrap.readings.participants import participant_cache_readings
+from sanctum_messaging.bootstrap.readings.writer import writer_readings
+
+if TYPE_CHECKING:
+    from sanctum_messaging.bootstrap.instance import Instance
+    from sanctum_messaging.observability.metrics import Reading
+
+
+def instance_readings(instance: Instance) -> list[Reading]:
+    """List the readings of all parts of an instance, and of what it shares with others."""
+    return [
+        *participant_cache_readings(instance.participants),
+        *writer_readings(instance.writer),
+        *hub_readings(instance.hub),
+        *instance.sharing.readings,
+    ]

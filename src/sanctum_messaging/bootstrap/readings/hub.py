@@ -1,0 +1,37 @@
+"""What the hub shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.observability.metrics import Reading
+
+if TYPE_CHECKING:
+    from sanctum_messaging.hub.hub import WebSocketHub
+
+
+def hub_readings(hub: WebSocketHub) -> list[Reading]:
+    """List the readings of the hub."""
+    counts = hub.counters
+    return [
+        Reading("log_tail", "The position of the newest event applied here.", lambda: hub.tail.position, "gauge"),
+        Reading("connections", "Open WebSocket connections.", lambda: counts.connections, "gauge"),
+        Reading("deliveries", "Events handed to connections.", lambda: counts.deliveries),
+        Reading("applied_events", "Events applied by the hub.", lambda: counts.applied),
+        Reading(
+            "catch_up_pages",
+            "Pages read for connections and polls that catch up.",
+            lambda: {"ring": counts.catch_up_ring, "database": counts.catch_up_database},
+            label="source",
+        ),
+        Reading("fell_behind", "Times a live connection read too slowly.", lambda: counts.fell_behind),
+        Reading("resyncs", "Times a client's cursor was not in the log.", lambda: counts.resyncs),
+        Reading("sweeps", "Looks at the database for what nothing had told of.", lambda: counts.sweeps),
+        Reading("log_resets", "Times the database turned out to hold another log.", lambda: counts.resets),
+        Reading(
+            "closes",
+            "Connections that ended, by close code; 1006: the client went away.",
+            lambda: {str(int(code)): count for code, count in counts.closes.items()},
+            label="code",
+        ),
+    ]
