@@ -21,8 +21,11 @@ MAX_QUEUED_BYTES = 16 * 1024 * 1024
 MAX_BATCH = 256
 """Entries of one commit: larger batches save little and make everybody wait for the slowest."""
 MAX_BATCH_BYTES = 1024 * 1024
-MAX_WAIT_SECONDS = 10.0
-"""A caller has given up by then; his entry is dropped before it enters a batch, never after."""
+MAX_WAIT_SECONDS = 5.0
+"""Longer than a database takes to restart. Who waited so long is told to come again, at once and also while a commit
+gets no answer: his entry is dropped before it enters a batch, never after."""
+_EXPIRY_SLACK_SECONDS = 0.05
+"""So that a timer finds what has expired, and not what is about to."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class Batcher(Generic[T, R]):
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
         self._closed = False
+        self._expiry: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """Count the entries that wait."""
@@ -84,6 +88,7 @@ class Batcher(Generic[T, R]):
         self._queue.append(Entry(item, size, self._monotonic() + MAX_WAIT_SECONDS, outcome))
         self._queued_bytes += size
         self._arrived.set()
+        self._expire_later()
         return outcome
 
     def close(self) -> None:
@@ -99,24 +104,47 @@ class Batcher(Generic[T, R]):
             if batch:
                 await self._commit(batch)
             elif self._closed:
+                self._stop_timer()
                 return
             else:
                 self._arrived.clear()
 
     def _take(self) -> list[Entry[T, R]]:
+        self._drop_expired()
         batch: list[Entry[T, R]] = []
         size = 0
-        now = self._monotonic()
         while self._queue and len(batch) < MAX_BATCH:
             if batch and size + self._queue[0].size > MAX_BATCH_BYTES:
                 break
-            entry = self._queue.popleft()
-            self._queued_bytes -= entry.size
+            entry = self._pop()
             if entry.outcome.cancelled():
-                continue
-            if entry.deadline < now:
-                entry.resolve(UnavailableError("It waited too long to be written.", code="overloaded"))
                 continue
             batch.append(entry)
             size += entry.size
         return batch
+
+    def _pop(self) -> Entry[T, R]:
+        entry = self._queue.popleft()
+        self._queued_bytes -= entry.size
+        return entry
+
+    def _drop_expired(self) -> None:
+        """Refuse those who waited too long; they are the first, since all may wait equally long."""
+        now = self._monotonic()
+        while self._queue and self._queue[0].deadline < now:
+            self._pop().resolve(UnavailableError("It waited too long to be written.", code="overloaded"))
+
+    def _expire_later(self) -> None:
+        """Look at the deadlines while nobody takes from the queue; one timer is enough for all who wait."""
+        if self._expiry is None and self._queue:
+            seconds = max(0.0, self._queue[0].deadline - self._monotonic()) + _EXPIRY_SLACK_SECONDS
+            self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self._drop_expired()
+        self._expire_later()

@@ -15,7 +15,7 @@ from sanctum_messaging.workers.writer import Writer
 from tests.support import TENANT, Arranged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -176,6 +176,35 @@ async def test_what_waited_too_long_or_was_given_up_is_not_written(
             await late
     assert refused.value.code == "overloaded"
     assert given_up.cancelled()
+
+
+async def test_who_waits_behind_a_silent_commit_is_told_in_time(
+    clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher, "MAX_WAIT_SECONDS", 0.01)
+    begun, answer, taken = asyncio.Event(), asyncio.Event(), list[int]()
+
+    async def commit(entries: Sequence[batcher.Entry[int, None]]) -> None:
+        taken.extend(entry.item for entry in entries)
+        begun.set()
+        await answer.wait()
+        for entry in entries:
+            entry.resolve(None)
+
+    queue: batcher.Batcher[int, None] = batcher.Batcher(commit, monotonic=clock.monotonic)
+    running = asyncio.create_task(queue.run())
+    first = queue.submit(1)
+    await begun.wait()
+    second = queue.submit(2)
+    clock.advance(1)
+    with pytest.raises(UnavailableError) as refused:
+        await second
+    assert (refused.value.code, len(queue), first.done()) == ("overloaded", 0, False)
+    answer.set()
+    await first
+    queue.close()
+    await running
+    assert taken == [1]
 
 
 async def test_closing_commits_what_waits_and_takes_no_more(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 ACQUIRE_SECONDS = 2.0
 """Who waits longer than this for a connection is told that we are overloaded, while he still listens."""
-ANSWER_SECONDS = 10.0
-"""Twice the server's own limit for a statement: whoever stays silent for so long is gone with his connection."""
+ANSWER_SECONDS = 6.0
+"""A little more than the server's own limit for a statement: who stays silent for so long is gone with his
+connection."""
 CLOSE_SECONDS = 6.0
 """A little more than the server's limit for a statement: what is under way at the end may finish."""
 _GOODBYE_SECONDS = 1.0
