@@ -5,15 +5,21 @@ Counting costs an addition where it happens; names, help texts and formatting co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
+
+from sanctum_messaging.observability.histogram import Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client.metrics_core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -23,31 +29,56 @@ ShareMetrics: TypeAlias = Callable[[RenderMetrics], Callable[[], Awaitable[bytes
 """Makes of it what renders those of all processes that serve together."""
 
 
+Number: TypeAlias = float | Histogram
+ByLabels: TypeAlias = Mapping[str, Number] | Mapping[tuple[str, str], Number] | Mapping[tuple[str, str, str], Number]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One metric: its name without the prefix ``sanctum_``, what it counts, and where the number is read.
 
-    With a ``label`` the reading is a mapping from the label's values, of which there must be few, to numbers.
+    With a ``label`` the reading is a mapping from the label's values, of which there must be few, to numbers; with
+    several labels the mapping's keys are tuples. What is read of a ``histogram`` is a :class:`Histogram`.
     """
 
     name: str
     meaning: str
-    read: Callable[[], float | Mapping[str, float]]
-    kind: Literal["counter", "gauge"] = "counter"
-    label: str | None = field(default=None)
+    read: Callable[[], Number | ByLabels]
+    kind: Literal["counter", "gauge", "histogram"] = "counter"
+    label: str | tuple[str, ...] | None = None
 
-    def collect(self) -> CounterMetricFamily | GaugeMetricFamily:
+    def collect(self) -> Metric:
         """Read the number now."""
-        family = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
-        labels = [] if self.label is None else [self.label]
-        metric = family(f"sanctum_{self.name}", self.meaning, labels=labels)
+        labels = () if self.label is None else _as_tuple(self.label)
+        metric = _FAMILIES[self.kind](f"sanctum_{self.name}", self.meaning, labels=labels)
         value = self.read()
-        if isinstance(value, int | float):
-            metric.add_metric([], value)
+        if isinstance(value, Mapping):
+            for key, each in sorted(value.items()):
+                _add(metric, _as_tuple(key), each)
         else:
-            for label, each in sorted(value.items()):
-                metric.add_metric([label], each)
+            _add(metric, (), value)
         return metric
+
+
+_FAMILIES: dict[str, type[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
+
+
+def _as_tuple(values: Sequence[str]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _add(metric: Metric, labels: tuple[str, ...], value: Number) -> None:
+    if isinstance(metric, HistogramMetricFamily) and isinstance(value, Histogram):
+        bounds = (*map(floatToGoString, value.bounds), "+Inf")
+        metric.add_metric(labels, list(zip(bounds, accumulate(value.counts), strict=True)), value.total)
+    elif isinstance(metric, CounterMetricFamily | GaugeMetricFamily) and not isinstance(value, Histogram):
+        metric.add_metric(labels, value)
+    else:
+        raise TypeError(metric.name)
 
 
 class _Readings:
@@ -56,7 +87,7 @@ class _Readings:
     def __init__(self, readings: Sequence[Reading]) -> None:
         self._readings = readings
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         for reading in self._readings:
             yield reading.collect()
 
