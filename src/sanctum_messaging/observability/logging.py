@@ -6,28 +6,28 @@ the log tells type and place but not the message, into which drivers put the val
 
 from __future__ import annotations
 
+import io
 import logging
-import re
 import sys
 import traceback
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import structlog
+
+from sanctum_messaging.observability.escaping import escape
+from sanctum_messaging.observability.hot_events import JSONSink, Sink
+from sanctum_messaging.observability.line_writer import LineWriter
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-MAX_VALUE_CHARACTERS = 1_000
-"""Enough for a path or a reason; a line stays below what log collectors cut at (8-16 KiB)."""
+    from sanctum_messaging.observability.hot_events import Writable
 
 MAX_CAUSES = 5
 """How far an exception's causes are followed; the sixth has never told anything that the first five did not."""
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Also what ends a line or turns its direction in Unicode: a line must not be able to look like two."""
 
-
-def configure_logging(level: str, *, human: bool, worker: int | None = None, stream: TextIO | None = None) -> None:
+def configure_logging(level: str, *, human: bool, worker: int | None = None, stream: Writable | None = None) -> None:
     """Set up all logging of the process; ``level`` is a lower-case name, ``human`` is for development.
 
     Each line of a ``worker``, one of several processes that serve together, tells its number.
@@ -35,7 +35,7 @@ def configure_logging(level: str, *, human: bool, worker: int | None = None, str
     The level is for our own events. Libraries are heard from ``warning`` on and uvicorn from ``info`` on, since at
     ``debug`` some of them write down what they transport.
     """
-    target = sys.stderr if stream is None else stream
+    target = _open_target() if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -47,7 +47,7 @@ def configure_logging(level: str, *, human: bool, worker: int | None = None, str
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=target),
+        logger_factory=Sink(target) if human else JSONSink(target, worker),
     )
     _route_libraries(target, shared, final)
     logging.getLogger().setLevel(max(threshold, logging.WARNING))
@@ -58,7 +58,7 @@ def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     """Escape control characters in every text of an event and cut what is too long."""
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = _CONTROLS.sub(_escaped, value[:MAX_VALUE_CHARACTERS])
+            event[name] = escape(value)
     return event
 
 
@@ -87,6 +87,14 @@ def _described(error: BaseException, depth: int) -> dict[str, object]:
     return described
 
 
+def _open_target() -> Writable:
+    """Open standard error; what has no descriptor is a text in memory, which makes nobody wait."""
+    try:
+        return LineWriter(sys.stderr.fileno())
+    except io.UnsupportedOperation:
+        return sys.stderr
+
+
 def _of_worker(worker: int | None) -> list[Processor]:
     """Name the worker in every line, also in those of threads, which inherit no context."""
 
@@ -100,7 +108,7 @@ def _exceptions(*, human: bool) -> list[Processor]:
     return [] if human else [describe_exception]
 
 
-def _renderer(target: TextIO, *, human: bool) -> Processor:
+def _renderer(target: Writable, *, human: bool) -> Processor:
     if not human:
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(
@@ -108,11 +116,7 @@ def _renderer(target: TextIO, *, human: bool) -> Processor:
     )
 
 
-def _escaped(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode("ascii")
-
-
-def _route_libraries(target: TextIO, shared: list[Processor], final: list[Processor]) -> None:
+def _route_libraries(target: Writable, shared: list[Processor], final: list[Processor]) -> None:
     """Send the records of the standard library's loggers through the same processors."""
     handler = logging.StreamHandler(target)
     handler.setFormatter(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 import threading
@@ -10,23 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from sanctum_messaging.observability.logging import MAX_VALUE_CHARACTERS, configure_logging
+from sanctum_messaging.observability.escaping import MAX_VALUE_CHARACTERS
+from sanctum_messaging.observability.logging import configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access")
-
-
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where the lines go; all that the set-up changes is put back afterwards."""
-    kept = [(logger, dict(vars(logger))) for logger in map(logging.getLogger, LOGGERS)]
-    yield io.StringIO()
-    structlog.reset_defaults()
-    for logger, state in kept:
-        vars(logger).update(state)
-        logger.setLevel(logger.level)
+    import io
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sanctum_messaging.observability import line_writer
+from sanctum_messaging.observability.line_writer import LineWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe as small as they get: its reader and its writer."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    yield reader, writer
+    for end in (reader, writer):
+        try:
+            os.close(end)
+        except OSError:
+            assert end == reader  # A test has closed it.
+
+
+def test_lines_arrive_in_their_order(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+
+    for number in range(100):
+        writer.write(f"line {number}\n")
+    writer.close()
+
+    assert os.read(reader, 4096).decode() == "".join(f"line {number}\n" for number in range(100))
+
+
+def test_nobody_waits_for_a_reader_who_does_not_read(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_writer, "MAX_PENDING_CHARACTERS", 50_000)
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+
+    for _ in range(300):
+        writer.write("x" * 999 + "\n")
+
+    # A pipe of 4 KiB holds a few, 50 wait, and 50 more may be on their way in the thread's hands.
+    assert 300 - 4 - 50 - 50 <= writer.dropped <= 300 - 50
+    taken = 300 - writer.dropped
+    read = b""
+    while len(read) < taken * 1000:
+        read += os.read(reader, 65_536)
+    assert read == b"".join([b"x" * 999 + b"\n"] * taken)
+    writer.close()
+
+
+def test_a_reader_who_is_gone_ends_nothing(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    os.close(reader)
+    writer = LineWriter(descriptor)
+
+    writer.write("to nobody\n")
+    writer.close()
+
+    assert writer.dropped == 1
+
+
+def test_what_no_encoding_knows_is_escaped(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+
+    writer.write("\ud800ü\n")
+    writer.close()
+
+    assert os.read(reader, 100) == b"\\ud800\xc3\xbc\n"
+
+
+def test_the_last_words_of_a_process_are_written() -> None:
+    program = (
+        "import structlog; from sanctum_messaging.observability.logging import configure_logging\n"
+        "configure_logging('info', human=False)\n"
+        "structlog.get_logger().info('last')\n"
+        "raise SystemExit(3)"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
+
+    assert (ended.returncode, ended.stderr.count(b'"event": "last"')) == (3, 1)
