@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class LocalLimiter(Protocol):
-    """Counts in this process. Memory is bounded; what is forgotten first is what has long been unused."""
+    """Counts in this process, in whole milliseconds. The charges of one call are of different limits or keys.
+
+    Memory is bounded, and what of a limit is forgotten first has the least of it used.
+    """
 
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each limit, or nothing from any if one of them has none left."""
@@ -23,7 +26,10 @@ class LocalLimiter(Protocol):
 
 
 class Limiter(Protocol):
-    """Counts for all instances that share it. Calls are decided in the order in which they were made."""
+    """Counts for all instances that share it. Calls are answered in the order in which they were made.
+
+    The charges of one call are of different limits or keys.
+    """
 
     async def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each limit, or nothing from any if one of them has none left; atomic over all instances.

@@ -1,0 +1,116 @@
+"""Rate limits counted in this process: exact, at once, and in bounded memory.
+
+This is GCRA: of each caller it is only known when all of his limit will be there again, if he takes nothing more until
+then. That time is a whole number of parts of a millisecond, of which there are ``limit.max``, so that nothing is rounded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.domain.limits import Level, Verdict, level_at, wait_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sanctum_messaging.domain.limits import Charge, Limit
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.limiter import LocalLimiter
+
+MAX_CALLERS = 50_000
+"""Of one limit who have not all of it; they need 15 MB. As each limit has its own, addresses can't push users out."""
+LOOKED_AT = 4
+"""Callers of longest standing who are looked at when a new one comes, to forget who has all of his limit again."""
+
+
+class MemoryLimiter:
+    """``ports.limiter.LocalLimiter``."""
+
+    def __init__(self, clock: Clock, *, max_callers: int = MAX_CALLERS) -> None:
+        """Remember so many callers of each limit."""
+        self._monotonic = clock.monotonic
+        self._max_callers = max_callers
+        self._callers: dict[str, _Callers] = {}
+
+    def take(self, charges: Sequence[Charge]) -> Verdict:
+        """Take one from each limit, or nothing from any; see the port."""
+        now = int(self._monotonic() * 1000)
+        longest, refused = 0, None
+        debts: list[tuple[_Callers, str, int]] = []
+        for limit, key in charges:
+            callers = self._callers_of(limit)
+            debt = callers.full_at.get(key, 0) - now * callers.max
+            if debt < 0:
+                debt = 0
+            elif debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
+                longest, refused = wait, limit
+            debts.append((callers, key, debt))
+        if refused is not None:
+            return Verdict(tuple([level_at(callers.limit, debt) for callers, _, debt in debts]), refused, longest)
+        return Verdict(tuple([callers.take(key, debt, now) for callers, key, debt in debts]))
+
+    def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
+        """Tell the levels; see the port."""
+        now = int(self._monotonic() * 1000)
+        return tuple([level_at(limit, self._debt(limit, key, now)) for limit, key in charges])
+
+    def __len__(self) -> int:
+        return sum(len(callers.full_at) for callers in self._callers.values())
+
+    def _debt(self, limit: Limit, key: str, now: int) -> int:
+        return max(0, self._callers_of(limit).full_at.get(key, 0) - now * limit.max)
+
+    def _callers_of(self, limit: Limit) -> _Callers:
+        callers = self._callers.get(limit.name)
+        if callers is None or (callers.limit is not limit and callers.limit != limit):
+            callers = self._callers[limit.name] = _Callers(limit, self._max_callers)
+        return callers
+
+
+class LocalOnly:
+    """``ports.limiter.Limiter`` of a service that has one process, or instances that share nothing fast enough."""
+
+    def __init__(self, local: LocalLimiter) -> None:
+        """Count here, in the same buckets as others who use this limiter."""
+        self._local = local
+
+    async def take(self, charges: Sequence[Charge]) -> Verdict:
+        """Take one from each limit; see the port."""
+        return self._local.take(charges)
+
+    async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
+        """Tell the levels; see the port."""
+        return self._local.look(charges)
+
+
+class _Callers:
+    """Those who have not all of one limit: for each, when he will have it, in parts of a millisecond."""
+
+    __slots__ = ("_max_callers", "full_at", "interval_ms", "limit", "max", "passing")
+
+    def __init__(self, limit: Limit, max_callers: int) -> None:
+        self.limit, self.max, self.interval_ms = limit, limit.max, limit.interval_ms
+        self.passing = (limit.max - 1) * limit.interval_ms
+        """The debt with which one more may be taken."""
+        self._max_callers = max_callers
+        self.full_at: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, key: str, debt: int, now: int) -> Level:
+        """Add one use to what he has used, and tell his level."""
+        if key not in self.full_at:
+            self._make_room(now * self.max)
+        debt += self.interval_ms
+        self.full_at[key] = now * self.max + debt
+        return level_at(self.limit, debt)
+
+    def _make_room(self, now: int) -> None:
+        """Forget some who have all again; if none is found and it is full, who will have it soonest of those looked at.
+
+        Nobody gets rid of a refusal by a flood of other names, unless he uses as much of the limit under each of them.
+        """
+        oldest = [self.full_at.popitem(last=False) for _ in range(min(LOOKED_AT, len(self.full_at)))]
+        kept = [each for each in oldest if each[1] > now]
+        if len(self.full_at) + len(kept) >= self._max_callers:
+            kept.remove(min(kept, key=lambda each: each[1]))
+        self.full_at.update(kept)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from sanctum_messaging.adapters.memory.limiter import MemoryLimiter
+from sanctum_messaging.domain.limits import Charge, Limit, Scope
+from tests.conftest import HandClock
+
+FAILURES = Limit("auth-failures", Scope.ADDRESS, 10, 60_000)
+
+
+def used_up(limiter: MemoryLimiter, key: str) -> list[Charge]:
+    charges = [Charge(FAILURES, key)]
+    while limiter.take(charges).refused is None:
+        pass
+    return charges
+
+
+def test_no_more_callers_are_remembered_than_there_is_room_for(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock, max_callers=100)
+    for number in range(1_000):
+        assert limiter.take([Charge(FAILURES, f"address-{number}")]).refused is None
+    assert len(limiter) == 100
+
+
+def test_a_flood_of_other_names_does_not_end_a_refusal(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock, max_callers=100)
+    charges = used_up(limiter, "attacker")
+    for number in range(5_000):
+        limiter.take([Charge(FAILURES, f"address-{number}")])
+    assert limiter.take(charges).refused is FAILURES
+
+
+def test_a_flood_of_one_limit_does_not_touch_another(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock, max_callers=4)
+    sends = Limit("send-user", Scope.USER, 1, 60_000)
+    assert limiter.take([Charge(sends, "ann")]).refused is None
+    for number in range(50):
+        used_up(limiter, f"address-{number}")
+    assert limiter.take([Charge(sends, "ann")]).refused is sends
+
+
+def test_who_has_all_of_his_limit_again_is_forgotten_when_others_come(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock)
+    for number in range(1_000):
+        limiter.take([Charge(FAILURES, f"address-{number}")])
+    clock.advance(60)
+    for number in range(400):
+        limiter.take([Charge(FAILURES, f"other-{number}")])
+    assert len(limiter) == 400
+
+
+def test_a_limit_that_was_changed_begins_anew(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock)
+    used_up(limiter, "attacker")
+    changed = Limit(FAILURES.name, Scope.ADDRESS, 3, 60_000)
+    verdict = limiter.take([Charge(changed, "attacker")])
+    assert verdict.refused is None
+    assert verdict.levels[0].remaining == 2
+
+
+def test_an_equal_limit_is_the_same_limit(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock)
+    used_up(limiter, "attacker")
+    equal = Limit(FAILURES.name, Scope.ADDRESS, 10, 60_000)
+    assert limiter.take([Charge(equal, "attacker")]).refused == FAILURES
