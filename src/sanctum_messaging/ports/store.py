@@ -165,7 +165,7 @@ class Store(EventLog, Protocol):
         ...
 
     async def forget_expired(self, now: Millis) -> int:
-        """Delete idempotency rows and resume states past their time; return how many."""
+        """Delete idempotency rows, resume states, revocations and audit entries past their time; return how many."""
         ...
 
     async def check_writable(self) -> None:

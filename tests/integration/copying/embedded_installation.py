@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sanctum_messaging.adapters.sqlite.audit import SQLiteAudit
 from sanctum_messaging.adapters.sqlite.database import Database
 from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
 from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
+from sanctum_messaging.adapters.sqlite.revocations import SQLiteRevocations
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
 from sanctum_messaging.domain.events import ConversationChange, EventKind, NewEvent
 from sanctum_messaging.domain.model import (
@@ -24,6 +26,8 @@ from sanctum_messaging.domain.model import (
     SessionId,
     TenantId,
 )
+from sanctum_messaging.domain.revocation import NewRevocation, RevocationKind
+from sanctum_messaging.ports.audit import AuditEntry
 from sanctum_messaging.ports.log import Answer, Idempotency
 from sanctum_messaging.ports.resume_store import ResumeState
 from sanctum_messaging.ports.store import MessageBounds, MoveMarker
@@ -87,7 +91,27 @@ async def arrange(path: Path, clock: Clock) -> Embedded:
         await resumes.persist(token, ResumeState(TENANT, ANN.user, ANN.device, ANN.session, head, 1), DAY)
         found = await resumes.load(token, ANN)
         assert found is not None
+        await _revoke_and_record(store._database, clock)
     return Embedded(path, conversations, drafts, answer, token=found[1], token_before=token)
+
+
+async def _revoke_and_record(database: Database, clock: Clock) -> None:
+    revocations = SQLiteRevocations(database, clock)
+    for kind in RevocationKind:
+        await revocations.add(NewRevocation(TENANT, kind, AWKWARD[:4], clock.now()))
+    use = AuditEntry(
+        id=clock.new_id(),
+        at=clock.now(),
+        tenant=TENANT,
+        bearer=user("backend"),
+        act_as=user("Éowyn"),
+        token_id=None,
+        session=ANN.session,
+        address=None,
+        action="POST /v1/messages",
+        request_id="",
+    )
+    await SQLiteAudit(database).append([use])
 
 
 async def _arrange_conversations(arranged: Arranged) -> tuple[tuple[ConversationId, ...], tuple[MessageDraft, ...]]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from sanctum_messaging.adapters.postgres.revocations import PostgresRevocations
 from sanctum_messaging.adapters.sql.tables import TABLES
 from sanctum_messaging.adapters.sqlite.copy_source import open_source
 from sanctum_messaging.domain.errors import InvalidError
 from sanctum_messaging.domain.model import MessageId
+from sanctum_messaging.domain.revocation import NewRevocation, RevocationKind
 from sanctum_messaging.ports.log import Appended, AppendedMessage, Idempotency
 from tests.integration.copying.embedded_installation import ANN, KEY, Embedded, open_embedded, read_everything
 from tests.integration.copying.running import (
@@ -22,6 +24,7 @@ from tests.integration.copying.running import (
     run_in_file,
     run_sql,
 )
+from tests.postgres_database import opened
 from tests.support import TENANT, Arranged
 
 if TYPE_CHECKING:
@@ -128,6 +131,19 @@ async def test_the_installation_keeps_its_name_and_gets_a_key(embedded: Embedded
     installation = await find_installation(migrated_url)
     assert installation.log_id == log_id
     assert len(installation.bus_key) == 64
+
+
+async def test_revocations_hold_and_go_on_where_they_ended(
+    embedded: Embedded, migrated_url: str, clock: HandClock
+) -> None:
+    await copy(embedded.path, migrated_url)
+
+    async with opened(migrated_url) as database:
+        revocations = PostgresRevocations(database, clock)
+        copied = await revocations.read_from(0, limit=10)
+        assert [each.kind for each in copied] == list(RevocationKind)
+        again = NewRevocation(TENANT, RevocationKind.USER, "bob", clock.now())
+        assert (await revocations.add(again)).id == copied[-1].id + 1
 
 
 async def test_a_log_that_was_cut_keeps_its_floor(embedded: Embedded, migrated_url: str, clock: HandClock) -> None:

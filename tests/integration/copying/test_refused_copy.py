@@ -42,6 +42,7 @@ async def test_an_unfinished_copy_of_another_installation_is_refused(
 async def test_no_table_may_hold_anything(embedded: Embedded, migrated_url: str, tmp_path: Path, table: str) -> None:
     await copy(embedded.path, migrated_url)
     others = ", ".join(each.name for each in TABLES if each.name not in {table, "log_floor"})
+    await run_sql(migrated_url, "ALTER TABLE audit DISABLE TRIGGER audit_is_not_emptied")
     await run_sql(migrated_url, f"TRUNCATE {others}")
     await run_sql(migrated_url, "UPDATE installation SET log_id = 'another'")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.adapters.postgres import (
     append_change,
     append_messages,
+    audit,
     conversations,
     head,
     idempotency,
@@ -14,6 +15,7 @@ from sanctum_messaging.adapters.postgres import (
     participants,
     read_markers,
     resume_store,
+    revocations,
     stream,
 )
 
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.store import ChangeOutcome, MessageBatch, MessageBounds, MoveMarker, VisibleMessage
 
 _PROBE = "UPDATE installation SET probe = probe + 1 WHERE one = 1"
+_FORGETTING = (
+    idempotency.forget_answers,
+    resume_store.forget_states,
+    revocations.forget_revocations,
+    audit.forget_audit,
+)
 
 
 class PostgresStore:
@@ -147,9 +155,8 @@ class PostgresStore:
         return await stream.read_newest(self._database, limit)
 
     async def forget_expired(self, now: Millis) -> int:
-        """Delete idempotency rows and resume states past their time."""
-        answers = await idempotency.forget_answers(self._database, now)
-        return answers + await resume_store.forget_states(self._database, now)
+        """Delete what is past its time."""
+        return sum([await forget(self._database, now) for forget in _FORGETTING])
 
     async def check_writable(self) -> None:
         """Prove a write."""

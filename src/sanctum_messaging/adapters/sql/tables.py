@@ -70,4 +70,6 @@ TABLES = (
         "id tenant user_id device_id session_id cursor generation secret_hash previous_hash previous_until expires_at",
         key="id",
     ),
+    _table("revocation", "id tenant kind value not_before created_at", key="id"),
+    _table("audit", "at id tenant bearer act_as token_id session address action request_id", key="at id"),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.adapters.sqlite import (
     append_change,
     append_messages,
+    audit,
     conversations,
     head,
     idempotency,
@@ -14,6 +15,7 @@ from sanctum_messaging.adapters.sqlite import (
     participants,
     read_markers,
     resume_store,
+    revocations,
     stream,
 )
 
@@ -46,6 +48,13 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.log import Answer, Change, CursorState, Idempotency, StreamPage
     from sanctum_messaging.ports.participant_cache import ParticipantSet
     from sanctum_messaging.ports.store import ChangeOutcome, MessageBatch, MessageBounds, MoveMarker, VisibleMessage
+
+_FORGETTING = (
+    idempotency.forget_answers,
+    resume_store.forget_states,
+    revocations.forget_revocations,
+    audit.forget_audit,
+)
 
 
 class SQLiteStore:
@@ -163,10 +172,10 @@ class SQLiteStore:
         return await self._database.read(lambda connection: stream.read_newest(connection, limit))
 
     async def forget_expired(self, now: Millis) -> int:
-        """Delete idempotency rows and resume states past their time."""
+        """Delete what is past its time."""
 
         def work(connection: apsw.Connection) -> int:
-            return idempotency.forget_answers(connection, now) + resume_store.forget_states(connection, now)
+            return sum(forget(connection, now) for forget in _FORGETTING)
 
         return await self._database.write(work)
 
