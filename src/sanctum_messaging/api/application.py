@@ -8,6 +8,7 @@ from starlette.routing import Router
 
 from sanctum_messaging.api.calls import ACTOR, ROUTE, Call, Reply, find_address, find_header, send_reply
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
+from sanctum_messaging.api.middleware.client_address import ClientAddress
 from sanctum_messaging.api.middleware.cors import CORS
 from sanctum_messaging.api.middleware.problems import Problems
 from sanctum_messaging.api.middleware.request_id import RequestId
@@ -36,6 +37,7 @@ def create_api(services: Services) -> ASGIApp:
     app = Problems(app)
     app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
     app = SecurityHeaders(app)
+    app = ClientAddress(app, settings.trusted_proxies)
     return RequestId(app, services.ports.clock)
 
 

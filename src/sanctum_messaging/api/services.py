@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sanctum_messaging.guards.addresses import NOBODY, Networks
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -27,6 +29,7 @@ class ApiSettings:
     cors_credentials: bool = False
     docs: bool = True
     max_body_bytes: int = MAX_BODY_BYTES
+    trusted_proxies: Networks = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sanctum_messaging.bootstrap.readings import instance_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.demo.routes import demo_routes
+from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Admission
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
@@ -77,7 +78,12 @@ def _serving(config: Config, admission: Admission, instance: Instance, share_met
             websocket=WebSocketEndpoint(instance.hub),
             render_metrics=share_metrics(create_render_metrics(instance_readings(instance))),
             ready=gate.ready,
-            settings=ApiSettings(config.cors_allowed_origins, config.cors_allow_credentials, config.docs),
+            settings=ApiSettings(
+                config.cors_allowed_origins,
+                config.cors_allow_credentials,
+                config.docs,
+                trusted_proxies=Networks(config.trusted_proxies),
+            ),
             extra_routes=tuple(demo_routes(development_issuer(config, instance.clock.now))) if config.dev else (),
         )
     )

@@ -1,0 +1,116 @@
+"""Which limits a use draws on, and by what name a caller is counted in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.domain.limits import Charge, Limit, Scope, Use
+from sanctum_messaging.guards.addresses import NOBODY, Networks, limit_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sanctum_messaging.domain.model import Actor
+
+_UNKNOWN = "-"
+"""Whom an address stands for that nobody knows; all of them share what one address may."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How much an operator allows in each interval; 0 is no limit. ``exempt`` addresses have no limit of their own."""
+
+    interval_ms: int
+    requests_per_address: int = 0
+    sends_per_device: int = 0
+    sends_per_session: int = 0
+    sends_per_user: int = 0
+    reads_per_user: int = 0
+    creates_per_user: int = 0
+    connects_per_user: int = 0
+    connects_per_address: int = 0
+    failures_per_address: int = 0
+    exempt: Networks = NOBODY
+
+
+class Limits:
+    """The limits in force, by what is asked for. What has no limit costs nothing further."""
+
+    def __init__(self, settings: LimitSettings) -> None:
+        def limit(name: str, scope: Scope, maximum: int) -> tuple[Limit, ...]:
+            return (Limit(name, scope, maximum, settings.interval_ms),) if maximum else ()
+
+        requests = limit("requests-address", Scope.ADDRESS, settings.requests_per_address)
+        connects = limit("connect-user", Scope.USER, settings.connects_per_user)
+        self._exempt = settings.exempt
+        self._failures = limit("failures-address", Scope.ADDRESS, settings.failures_per_address)
+        self._of_actor: dict[Use, tuple[Limit, ...]] = {
+            Use.SEND: (
+                *limit("send-device", Scope.DEVICE, settings.sends_per_device),
+                *limit("send-session", Scope.SESSION, settings.sends_per_session),
+                *limit("send-user", Scope.USER, settings.sends_per_user),
+            ),
+            Use.READ: limit("read-user", Scope.USER, settings.reads_per_user),
+            Use.CREATE: limit("create-user", Scope.USER, settings.creates_per_user),
+            Use.CONNECT: connects,
+            Use.OPEN: connects,
+            Use.RENEW: (),
+        }
+        self._of_address: dict[Use, tuple[Limit, ...]] = dict.fromkeys((Use.SEND, Use.READ, Use.CREATE), requests)
+        self._of_address[Use.CONNECT] = (
+            *requests,
+            *limit("connect-address", Scope.ADDRESS, settings.connects_per_address),
+        )
+        # The handshake of this socket has drawn on them.
+        self._of_address[Use.OPEN] = self._of_address[Use.RENEW] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All limits in force."""
+        groups = (self._failures, *self._of_actor.values(), *self._of_address.values())
+        return sorted({limit.name for group in groups for limit in group})
+
+    def of_actor(self, use: Use, actor: Actor) -> list[Charge]:
+        """Charge a use to the caller's device, session and user."""
+        return [Charge(limit, _KEYS[limit.scope](actor)) for limit in self._of_actor[use]]
+
+    def of_address(self, use: Use, address: str | None) -> list[Charge]:
+        """Charge a use to the address that it came from."""
+        return self._charge(self._of_address[use], address)
+
+    def of_failure(self, address: str | None) -> list[Charge]:
+        """Charge a refused token to the address that it came from."""
+        return self._charge(self._failures, address)
+
+    def of_everything(self, actor: Actor, address: str | None) -> list[Charge]:
+        """List every limit that this caller draws on, each once."""
+        uses = (Use.SEND, Use.READ, Use.CREATE, Use.CONNECT)
+        return [*self.of_address(Use.CONNECT, address), *(each for use in uses for each in self.of_actor(use, actor))]
+
+    def _charge(self, limits: tuple[Limit, ...], address: str | None) -> list[Charge]:
+        if not limits or (address is not None and address in self._exempt):
+            return []
+        key = _UNKNOWN if address is None else limit_key(address)
+        return [Charge(limit, key) for limit in limits]
+
+
+# No name holds a control character, so that keys of different callers are different texts. Devices and sessions are
+# named within the user: what one of his tokens claims to be is never counted against anybody else.
+def _device_key(actor: Actor) -> str:
+    return f"{actor.tenant}\n{actor.user}\n{actor.device}"
+
+
+def _session_key(actor: Actor) -> str:
+    return f"{actor.tenant}\n{actor.user}\n{actor.session}"
+
+
+def _user_key(actor: Actor) -> str:
+    return f"{actor.tenant}\n{actor.user}"
+
+
+_KEYS: dict[Scope, Callable[[Actor], str]] = {
+    Scope.DEVICE: _device_key,
+    Scope.SESSION: _session_key,
+    Scope.USER: _user_key,
+}

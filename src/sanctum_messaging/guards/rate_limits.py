@@ -1,0 +1,152 @@
+"""Nobody does more than he may: what is above a limit is refused, or in shadow mode only told to the operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sanctum_messaging.domain.errors import RateLimitedError
+from sanctum_messaging.domain.limits import Use, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sanctum_messaging.domain.limits import Charge, Level, Limit
+    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.guards.limits import Limits
+    from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.limiter import Limiter, LocalLimiter
+
+    Tell = Callable[[Verdict], object]
+    """Is told what the limits said, before anything is refused."""
+
+SHADOW_LOG_SECONDS = 10.0
+"""How often at most the log says of a limit that it would have refused something."""
+NO_LIMITS = Verdict(())
+
+_log = structlog.get_logger("sanctum.limits")
+
+
+class RateLimits:
+    """Takes from the limits for all that callers do. Nothing is taken for what is refused.
+
+    Who is calling decides, for all instances together, and his address with him, in one step. Where nobody is known
+    yet, or never will be, an address is counted in this process alone: strangers cost no round trip.
+    """
+
+    def __init__(self, limits: Limits, *, limiter: Limiter, local: LocalLimiter, shadow: Shadow | None = None) -> None:
+        self.refused: Counter[str] = Counter(dict.fromkeys(limits.names, 0))
+        """How often each limit refused something."""
+        self._limits = limits
+        self._limiter = limiter
+        self._local = local
+        self._shadow = shadow
+
+    def check_address(self, use: Use, address: str | None) -> None:
+        """Take nothing, and refuse an address that has nothing left here.
+
+        Raises:
+            RateLimitedError: it has not.
+        """
+        # In shadow mode nothing is refused before it is known what else it draws on, where it is counted once.
+        charges = self._limits.of_address(use, address) if self._shadow is None else ()
+        if not charges:
+            return
+        empty = [level for level in self._local.look(charges) if level.remaining == 0]
+        if empty:
+            last = max(empty, key=_wait_ms)
+            self._refuse(last.limit, _wait_ms(last))
+
+    def count_address(self, use: Use, address: str | None) -> None:
+        """Take from an address for something that was refused or served without asking who it is for."""
+        charges = self._limits.of_address(use, address)
+        verdict = self._local.take(charges) if charges else NO_LIMITS
+        if verdict.refused is not None and self._shadow is not None:
+            self._shadow.note(verdict.refused)
+
+    def take_address(self, use: Use, address: str | None) -> None:
+        """Take from an address before anybody knows who is calling.
+
+        Raises:
+            RateLimitedError: nothing is left.
+        """
+        self._take_here(self._limits.of_address(use, address))
+
+    def take_failure(self, address: str | None) -> None:
+        """Count a refused token; only refused ones are ever kept waiting for it.
+
+        Raises:
+            RateLimitedError: there were too many from this address.
+        """
+        self._take_here(self._limits.of_failure(address))
+
+    async def take(self, use: Use, actor: Actor, address: str | None, tell: Tell) -> None:
+        """Take from the caller's limits and his address' in one step; ``tell`` learns what is left either way.
+
+        Raises:
+            RateLimitedError: one of them has nothing left, and nothing was taken from any.
+        """
+        charges = self._limits.of_address(use, address) + self._limits.of_actor(use, actor)
+        self._settle(await self._limiter.take(charges) if charges else NO_LIMITS, tell)
+
+    async def take_frame(self, use: Use, actor: Actor) -> None:
+        """Take from the caller's limits for a frame: its socket was counted against the address when it was opened.
+
+        Raises:
+            RateLimitedError: one of them has nothing left, and nothing was taken from any.
+        """
+        charges = self._limits.of_actor(use, actor)
+        if charges:
+            self._settle(await self._limiter.take(charges))
+
+    async def look(self, actor: Actor, address: str | None) -> Sequence[Level]:
+        """Tell what is left of all that this caller draws on."""
+        charges = self._limits.of_everything(actor, address)
+        return await self._limiter.look(charges) if charges else ()
+
+    def _take_here(self, charges: Sequence[Charge]) -> None:
+        if charges:
+            self._settle(self._local.take(charges))
+
+    def _settle(self, verdict: Verdict, tell: Tell | None = None) -> None:
+        if self._shadow is not None:
+            # Clients keep away from a limit that they are told of, so in this mode they are told of none.
+            if tell is not None:
+                tell(NO_LIMITS)
+            if verdict.refused is not None:
+                self._shadow.note(verdict.refused)
+            return
+        if tell is not None:
+            tell(verdict)
+        if verdict.refused is not None:
+            self._refuse(verdict.refused, verdict.retry_after_ms)
+
+    def _refuse(self, limit: Limit, retry_after_ms: int) -> None:
+        self.refused[limit.name] += 1
+        raise RateLimitedError(limit.scope, retry_after_ms)
+
+
+class Shadow:
+    """What would have been refused: counted, and logged a line per limit every few seconds, with nobody's name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.refused: Counter[str] = Counter()
+        self._clock = clock
+        self._logged: dict[str, tuple[float, int]] = {}
+
+    def note(self, limit: Limit) -> None:
+        """Take down that a limit would have refused something."""
+        self.refused[limit.name] += 1
+        now, count = self._clock.monotonic(), self.refused[limit.name]
+        at, before = self._logged.get(limit.name, (-SHADOW_LOG_SECONDS, 0))
+        if now - at >= SHADOW_LOG_SECONDS:
+            self._logged[limit.name] = (now, count)
+            _log.warning("rate_limit_would_refuse", limit=limit.name, scope=limit.scope.value, count=count - before)
+
+
+def _wait_ms(level: Level) -> int:
+    """Tell how long it takes until one is there again, from how long until all are."""
+    limit = level.limit
+    return max(1, level.reset_ms - (limit.max - 1) * limit.interval_ms // limit.max)
