@@ -11,6 +11,7 @@ import httpx2
 from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import load_config
+from tests.contract_document import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -102,8 +103,15 @@ async def open_api(data_dir: Path, **environ: str) -> AsyncGenerator[Api]:
     config = load_config({"DATA_DIR": str(data_dir), **environ}, dev=True)
     async with open_service(config) as service:
         transport = httpx2.ASGITransport(service.asgi, raise_app_exceptions=True)
-        async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        hooks = {"response": [keep_to_contract]}
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, event_hooks=hooks) as client:
             yield Api(client, development_issuer(config), service)
+
+
+async def keep_to_contract(response: httpx2.Response) -> None:
+    """Hold an answer to the OpenAPI document: every test checks the contract, whatever else it is about."""
+    await response.aread()
+    CONTRACT.check(response)
 
 
 def got(response: httpx2.Response, *statuses: int) -> Json:

@@ -59,6 +59,21 @@ PROBLEMS: dict[str, ProblemKind] = {
 }
 """Every problem code, with what it means over HTTP and in an ``error`` frame."""
 
+ANY_REQUEST = (
+    "bad_request",
+    "origin_not_allowed",
+    "request_timeout",
+    "body_too_large",
+    "uri_too_long",
+    "host_not_allowed",
+    "headers_too_large",
+    "internal",
+    "overloaded",
+    "unavailable",
+    "stopping",
+)
+"""What any HTTP request may be refused with, whatever it asks for and whoever asks."""
+
 
 FIELD_CODES: dict[str, str] = {
     "missing": "The field is needed.",

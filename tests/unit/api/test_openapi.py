@@ -12,7 +12,8 @@ from sanctum_messaging.api.openapi.schemas import operation_id
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.api.routing import AnyRoute
 from sanctum_messaging.protocol import answers, frames, requests, resources
-from sanctum_messaging.protocol.codes import PROBLEMS
+from sanctum_messaging.protocol.codes import ANY_REQUEST, PROBLEMS
+from tests.contract_document import CONTRACT, strict_schemas, validator
 
 DOCUMENT = create_document(ROUTES)
 
@@ -34,17 +35,49 @@ def type_named(name: str) -> type[msgspec.Struct]:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
-    used = {each["$ref"] for each in walk(DOCUMENT) if "$ref" in each}
+    components = DOCUMENT["components"]
+    kinds = ("headers", "parameters", "responses", "schemas")
+    known = {f"#/components/{kind}/{name}" for kind in kinds for name in components[kind]}
+    used = {each["$ref"] for each in walk(DOCUMENT) if isinstance(each.get("$ref"), str)}
     assert used <= known
-    # Nothing stands there unused either, but for what only examples and links of the page speak of.
-    assert known - used <= {"#/components/schemas/EventResource"}
+    # Nothing stands there unused either, but for what requests get that name no call.
+    assert known - used <= {f"#/components/responses/{name}" for name in ("MethodNotAllowed", "NotFound")}
 
 
-def test_every_schema_of_a_body_or_answer_has_an_example_that_fits() -> None:
-    for route in ROUTES:
-        for each in [*route.body_forms, *route.reply_forms, *(reply for reply in route.replies.values() if reply)]:
-            assert each.__name__ in EXAMPLES
+def test_every_example_fits_its_schema() -> None:
+    schemas = strict_schemas(DOCUMENT)
+    shown = [(each["schema"], example) for each in walk(DOCUMENT) if "schema" in each for example in examples_of(each)]
+    shown += [(each, example) for each in schemas.values() for example in each.get("examples", ())]
+    assert len(shown) > 100
+    for schema, example in shown:
+        error = next(validator(schema, schemas).iter_errors(example), None)
+        assert error is None, f"{example}: {error}"
+
+
+def examples_of(value: dict[str, Any]) -> list[Any]:
+    return [
+        *([value["example"]] if "example" in value else []),
+        *(each["value"] for each in value.get("examples", {}).values()),
+    ]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=operation_id)
+def test_every_call_is_explained_and_shown(route: AnyRoute) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    assert route.summary
+    assert route.description
+    for parameter in operation["parameters"]:
+        followed = CONTRACT.follow(parameter)
+        assert followed["in"] != "path" or "example" in followed
+    contents = list(operation.get("requestBody", {}).get("content", {}).values())
+    for response in operation["responses"].values():
+        contents += CONTRACT.follow(response).get("content", {}).values()
+    assert all(content["examples"] for content in contents), "add a scene to api/openapi/scenes.py"
+
+
+def test_every_type_has_an_example_that_fits() -> None:
+    for name in DOCUMENT["components"]["schemas"]:
+        assert name in EXAMPLES or name == "Problem", f"add an example of {name} to api/openapi/examples.py"
     for name, example in EXAMPLES.items():
         msgspec.json.decode(msgspec.json.encode(example), type=type_named(name))
 
@@ -71,18 +104,35 @@ def test_operations_are_named_once_and_links_lead_to_them() -> None:
 def test_every_call_tells_how_it_may_be_refused(route: AnyRoute) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     assert set(route.problems) <= set(PROBLEMS)
-    told = {
-        code
-        for response in operation["responses"].values()
-        for content in response.get("content", {}).values()
-        for code in content.get("examples", {})
-    }
-    assert {"unauthenticated", "act_as_not_allowed", "invalid", "internal", *route.problems} <= told
-    for code in told:
-        assert str(PROBLEMS[code].status) in operation["responses"]
-    names = [each["name"] for each in operation["parameters"]]
+    told = codes_told(operation)
+    assert {"unauthenticated", "act_as_not_allowed", "invalid", "rate_limited", *ANY_REQUEST, *route.problems} <= set(
+        told
+    )
+    assert all(str(PROBLEMS[code].status) == status for code, status in told.items())
+    names = [CONTRACT.follow(each)["name"] for each in operation["parameters"]]
     assert ("If-Match" in names) is (route.method in {"PATCH", "DELETE"} and "userId" not in names)
-    assert all(f"{{{each['name']}}}" in route.path for each in operation["parameters"] if each["in"] == "path")
+    assert ("if_match_required" in told) is ("If-Match" in names)
+    assert ("not_found" in told) is ("{" in route.path or route.path == "/v1/messages")
+
+
+def codes_told(operation: dict[str, Any]) -> dict[str, str]:
+    """List the codes of an operation's problems, each with its status."""
+    told = {}
+    for status, response in operation["responses"].items():
+        content = CONTRACT.follow(response).get("content", {}).get("application/problem+json")
+        if content is not None:
+            _, codes = content["schema"]["allOf"]
+            assert list(content["examples"]) == codes["properties"]["code"]["enum"]
+            told.update(dict.fromkeys(content["examples"], status))
+    return told
+
+
+def test_every_code_is_told_by_some_call() -> None:
+    told = {
+        code for path in DOCUMENT["paths"].values() for operation in path.values() for code in codes_told(operation)
+    }
+    on_the_socket = {"ack_ahead", "unknown_op", "unexpected_frame"}
+    assert set(PROBLEMS) - told == {"method_not_allowed", *on_the_socket}
 
 
 def test_probes_need_no_token() -> None:

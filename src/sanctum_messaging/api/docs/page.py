@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.api.calls import send_body
 from sanctum_messaging.api.docs.markup import Markup, render, render_text, tag
 from sanctum_messaging.api.docs.operation import anchor, render_operation
+from sanctum_messaging.api.docs.references import follow_references
 from sanctum_messaging.api.docs.schema import render_schema
 from sanctum_messaging.protocol.codes import FIELD_CODES, PROBLEMS
 
@@ -40,6 +41,7 @@ class DocsPage:
 
 def render_page(document: Json, style: str) -> str:
     """Render the whole page."""
+    document = follow_references(document)
     info = document["info"]
     head = Markup(
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -58,7 +60,8 @@ def _policy(style_digest: str) -> str:
 
 
 def _header(info: Json) -> Markup:
-    raw = tag("p", Markup('<a href="/openapi.json">openapi.json</a>'))
+    files = '<a href="/openapi.json">openapi.json</a> <a href="/asyncapi.json">asyncapi.json</a>'
+    raw = tag("p", Markup(files))
     title = tag("h1", Markup(f"{tag('span', info['title'])} {tag('small', info['version'])}"))
     return tag("header", title + render_text(info["description"]) + raw)
 

@@ -6,11 +6,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sanctum_messaging import __version__
-from sanctum_messaging.api.openapi.parameters import parameters_of
-from sanctum_messaging.api.openapi.responses import problem_responses, reply_responses, success
+from sanctum_messaging.api.openapi.examples import EXAMPLES
+from sanctum_messaging.api.openapi.headers import HEADERS, header_references
+from sanctum_messaging.api.openapi.parameters import PARAMETERS, parameters_of
+from sanctum_messaging.api.openapi.refusals import codes_of, refusal_components, refusals
+from sanctum_messaging.api.openapi.responses import replies, scenes_of, success
 from sanctum_messaging.api.openapi.schemas import Json, component_schemas, operation_id, plain, reference
 from sanctum_messaging.api.routing import AnyRoute, NoBody
 from sanctum_messaging.protocol.answers import HealthResult, ReadinessResult
+from sanctum_messaging.protocol.codes import ANY_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +25,13 @@ without losing or repeating anything.
 
 Every call but those of operations needs an access token of the identity provider: `Authorization: Bearer <token>`. A
 service token, whose scope holds `messaging:admin`, acts for a user of its tenant with the header `Act-As`. Ids are
-UUIDv7, times RFC 3339 in UTC. What is refused is answered by a problem (RFC 9457) with a stable `code`. What does not
-exist and what is not for the caller get the same answer.
+UUIDv7, times RFC 3339 in UTC. Clients ignore fields that they do not know.
 
-Live delivery is by WebSocket at `/v1/ws`, with the subprotocol `sanctum.v1`; `GET /v1/sync` reads the same events."""
+What is refused is answered by a problem (RFC 9457) with a stable `code`. Each answer lists the codes that it may have;
+a client that meets another goes by the status. What does not exist and what is not for the caller get the same answer.
+
+Live delivery is by WebSocket at `/v1/ws`, with the subprotocol `sanctum.v1`, which `/asyncapi.json` describes;
+`GET /v1/sync` reads the same events."""
 
 _TAGS = {
     "conversations": "Groups, and direct conversations of two.",
@@ -56,6 +63,9 @@ def create_document(routes: Iterable[AnyRoute]) -> Json:
         "paths": {**paths, **_operators_paths()},
         "components": {
             "schemas": component_schemas(routes),
+            "responses": refusal_components(routes),
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
             "securitySchemes": {
                 "accessToken": {
                     "type": "http",
@@ -73,38 +83,66 @@ def _operation(route: AnyRoute) -> Json:
         "operationId": operation_id(route),
         "tags": [route.tag],
         "summary": route.summary,
+        "description": plain(route.description),
         "parameters": parameters_of(route),
-        "responses": {**reply_responses(route), **problem_responses(route)},
+        "responses": {**replies(route), **refusals(codes_of(route))},
     }
-    if route.description:
-        operation["description"] = plain(route.description)
     if route.body is not NoBody:
-        schema = reference(*(route.body_forms or (route.body,)))
-        operation["requestBody"] = {
-            "required": True,
-            "content": {media_type: {"schema": schema} for media_type in route.media_types},
-        }
+        operation["requestBody"] = {"required": True, "content": _contents(route)}
     return operation
 
 
+def _contents(route: AnyRoute) -> Json:
+    """Describe a body, which may come in any of the route's media types."""
+    examples = {
+        scene.name: {"summary": scene.summary, "value": scene.body}
+        for scene in scenes_of(route)
+        if scene.body is not None
+    }
+    content = {"schema": reference(*(route.body_forms or (route.body,))), "examples": examples}
+    return dict.fromkeys(route.media_types, content)
+
+
 def _operators_paths() -> Json:
-    metrics = {"text/plain": {"schema": {"type": "string"}}}
     return {
-        "/healthz": _probe("healthz", "Is the process there?", success(200, HealthResult)),
-        "/readyz": _probe("readyz", "Should it be given requests?", success(200, ReadinessResult), "unavailable"),
+        "/healthz": _probe(
+            "healthz",
+            "Is the process there?",
+            "It says nothing of what the process depends on, so that no outage of a database restarts it.",
+            success(200, HealthResult, EXAMPLES["HealthResult"]),
+        ),
+        "/readyz": _probe(
+            "readyz",
+            "Should it be given requests?",
+            "A write was proven lately. Where none could be for a while the answer is 503, and until then `degraded`.",
+            success(200, ReadinessResult, EXAMPLES["ReadinessResult"]),
+        ),
         "/metrics": _probe(
-            "metrics", "Numbers for Prometheus", {"200": {"description": HTTPStatus.OK.phrase, "content": metrics}}
+            "metrics", "Numbers for Prometheus", "In the text format of Prometheus.", {"200": _metrics()}
         ),
     }
 
 
-def _probe(name: str, summary: str, responses: Json, *codes: str) -> Json:
+def _metrics() -> Json:
+    text = {
+        "schema": {"type": "string"},
+        "example": "# TYPE sanctum_append_events_total counter\nsanctum_append_events_total 2.0\n",
+    }
+    return {
+        "description": HTTPStatus.OK.phrase,
+        "headers": header_references("X-Request-Id"),
+        "content": {"text/plain": text},
+    }
+
+
+def _probe(name: str, summary: str, description: str, answers: Json) -> Json:
     return {
         "get": {
             "operationId": name,
             "tags": ["operations"],
             "summary": summary,
+            "description": description,
             "security": [],
-            "responses": {**responses, **problem_responses(None, *codes)},
+            "responses": {**answers, **refusals(ANY_REQUEST)},
         }
     }

@@ -31,6 +31,11 @@ def component_schemas(routes: Iterable[AnyRoute]) -> Json:
         types.update(dict.fromkeys(each for each in bodies if each is not NoBody))
         types.update(dict.fromkeys(each for each in route.replies.values() if each is not None))
         types.update(dict.fromkeys(route.reply_forms))
+    return schemas_of(types)
+
+
+def schemas_of(types: Iterable[type[msgspec.Struct]]) -> Json:
+    """Make the schemas of types and of all that they are made of, by name, each with its example."""
     _, components = msgspec.json.schema_components(types, ref_template=_REF)
     for name, schema in components.items():
         _tidy(schema)

@@ -135,6 +135,11 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations",
         list_conversations,
         summary="List one's conversations, the most recently active first",
+        description=(
+            "Each with the caller's role, marks and read marker, the number of messages that he has not read (up to "
+            "1,000, which means or more) and the last message. `streamCursor` is where the stream goes on after this "
+            "list; of several pages take that of the first."
+        ),
         tag="conversations",
         query=ConversationsQuery,
         replies={200: ConversationsPage},
@@ -145,6 +150,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}",
         get_conversation,
         summary="Read a conversation",
+        description="By those in it. Its `ETag` is what a change of it has to name.",
         tag="conversations",
         replies={200: ConversationResult},
     ),

@@ -140,6 +140,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/messages/{messageId}",
         get_message,
         summary="Read a message",
+        description="As it is now, by those who may see it. A deleted message has no `body` and no `metadata`.",
         tag="messages",
         replies={200: MessageResult},
     ),

@@ -143,6 +143,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/conversations/{conversationId}/participants",
         list_participants,
         summary="List those present, by user id",
+        description="By those in the conversation. Everybody sees his own marks only.",
         tag="participants",
         query=ParticipantsQuery,
         replies={200: ParticipantsPage},

@@ -47,6 +47,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         "/v1/unread",
         get_unread,
         summary="Sum up what one has not read",
+        description="For the badge of an app: the messages, and the conversations that hold any.",
         tag="read markers",
         replies={200: UnreadResult},
     ),
