@@ -24,7 +24,7 @@ from sanctum_messaging.actions.messages import MessageEdit, NewMessage, delete_m
 from sanctum_messaging.actions.participants import ParticipantPatch, update_participant
 from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.api.socket_frames import create_on_frame
-from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
+from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, UnauthenticatedError
 from sanctum_messaging.domain.model import (
     Actor,
     ConversationId,
@@ -127,6 +127,8 @@ class World:
         self.resume_store = SQLiteResumeStore(database, clock)
         self.actors: dict[str, Actor] = {}
         """What tokens prove, where it is more than the user that they are named after."""
+        self.revoked: set[str] = set()
+        """The users whose tokens are withdrawn; the hub learns of it when it is told to look."""
         self.forbidden_origin = "https://evil.example"
         self.writer = Writer(store, self.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
@@ -160,6 +162,7 @@ class World:
             drop_resume_state=self.resume_store.drop,
             log=self.log,
             on_frame=self._perform,
+            is_revoked=self.is_revoked,
             settings=self.settings,
             sweep_seconds=lambda: self.sweep_seconds,
             invalidate=self._invalidate,
@@ -173,11 +176,17 @@ class World:
         if not token or token.startswith("bad"):
             raise UnauthenticatedError
         found = self.actors.get(token) or actor(token)
+        if self.is_revoked(found):
+            raise RevokedError
         if credentials.act_as is None:
             return found
         if not found.service:
             raise ForbiddenError("Not you.", code="act_as_not_allowed")
         return replace(found, user=UserId(credentials.act_as), impersonating=True)
+
+    def is_revoked(self, who: Actor, /) -> bool:
+        """Tell whether a caller's token is withdrawn."""
+        return who.bearer in self.revoked
 
     async def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> FrameResult:
         return await self.on_frame(who, frame)

@@ -70,6 +70,14 @@ class OnFrame(Protocol):
         ...
 
 
+class IsRevoked(Protocol):
+    """Knows which tokens were withdrawn, in memory: it is asked for every connection whenever there is a new one."""
+
+    def __call__(self, actor: Actor, /) -> bool:
+        """Tell whether the token of this caller was withdrawn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Callables:
     """All that the hub calls outside itself, the log aside."""
@@ -79,3 +87,4 @@ class Callables:
     persist_resume_state: PersistResumeState
     drop_resume_state: DropResumeState
     on_frame: OnFrame
+    is_revoked: IsRevoked

@@ -39,6 +39,7 @@ class Connection:
         self._parts = parts
         self._settings = settings
         self._transport = transport
+        self._handshake = handshake
         self._session = ServerSession(
             settings.monotonic(),
             heartbeat_seconds=settings.heartbeat_ms / 1000,
@@ -82,6 +83,12 @@ class Connection:
             self._session.close()
             self.delivery.stop()
             self._parts.source.counters.closes[_GONE if code is None else code] += 1
+
+    def end_if_revoked(self) -> None:
+        """Close if the token that this connection rests on was withdrawn."""
+        actor = self._dialogue.actor or self._handshake.actor
+        if actor is not None and self._parts.callables.is_revoked(actor):
+            self.close(CloseCode.FORBIDDEN)
 
     def drain(self, reconnect_in_ms: int) -> None:
         """Send the client to another instance."""
@@ -147,12 +154,13 @@ class Connection:
         writing.cancel()
 
     async def _keep(self, code: CloseCode | None) -> None:
-        """Persist the last acknowledgement, so that whoever resumes at once starts from it."""
+        """Persist the last acknowledgement, so that whoever resumes at once starts from it; the revoked may not."""
         if self._dialogue.opening is None or code in _WITHOUT_STATE:
             return
+        resume = self._dialogue.opening.resume
         try:
             async with asyncio.timeout(self._settings.close_seconds):
-                await self._dialogue.opening.resume.persist()
+                await (resume.drop("revoked") if code is CloseCode.FORBIDDEN else resume.persist())
         except (TimeoutError, UnavailableError):
             _logger.warning("resume_state_not_kept")
 

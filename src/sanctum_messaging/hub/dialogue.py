@@ -14,6 +14,7 @@ from sanctum_messaging.domain.errors import (
     FieldFault,
     ForbiddenError,
     InvalidError,
+    RevokedError,
     SanctumError,
     UnauthenticatedError,
 )
@@ -166,10 +167,10 @@ class Dialogue:
     async def _open(self, hello: Hello) -> None:
         try:
             opening = await open_stream(self._parts.callables, self._parts.source, self._handshake, hello)
+        except (ForbiddenError, RevokedError):
+            self._owner.close(CloseCode.FORBIDDEN)
         except UnauthenticatedError:
             self._owner.close(CloseCode.UNAUTHENTICATED)
-        except ForbiddenError:
-            self._owner.close(CloseCode.FORBIDDEN)
         else:
             self._begin(opening)
             self._confirm(hello.id, _NOTHING)
@@ -177,6 +178,9 @@ class Dialogue:
     def _begin(self, opening: Opening) -> None:
         """Start the stream; nothing is awaited since the log was looked at."""
         self.actor, self.opening = opening.actor, opening
+        if self._parts.callables.is_revoked(opening.actor):
+            self._owner.close(CloseCode.FORBIDDEN)
+            return
         if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
             self._owner.close(CloseCode.REPLACED)
             return
@@ -210,12 +214,14 @@ class Dialogue:
         known = self.actor
         if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):
             raise UnauthenticatedError
+        if self._parts.callables.is_revoked(actor):
+            raise RevokedError
         self.actor = actor
         self._confirm(frame.id, _NOTHING)
 
     async def _leave(self, frame: Bye) -> None:
         if self.opening is not None:
-            await self.opening.resume.drop()
+            await self.opening.resume.drop("bye")
         self._confirm(frame.id, _NOTHING)
         self._owner.close(CloseCode.NORMAL)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.callables import (
         Authenticate,
         DropResumeState,
+        IsRevoked,
         LoadResumeState,
         OnFrame,
         PersistResumeState,
@@ -74,13 +75,16 @@ class WebSocketHub:
         drop_resume_state: DropResumeState,
         log: EventLog,
         on_frame: OnFrame,
+        is_revoked: IsRevoked = lambda _: False,
         settings: HubSettings | None = None,
         sweep_seconds: Callable[[], float | None] = lambda: None,
         invalidate: Callable[[ConversationId | None], None] = lambda _: None,
     ) -> None:
         self.settings = settings or HubSettings()
         self.counters = HubCounters()
-        self.callables = Callables(authenticate, load_resume_state, persist_resume_state, drop_resume_state, on_frame)
+        self.callables = Callables(
+            authenticate, load_resume_state, persist_resume_state, drop_resume_state, on_frame, is_revoked
+        )
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
         self._tail = LogTail(
             log,
@@ -104,7 +108,7 @@ class WebSocketHub:
             counters=self.counters,
         )
         self._parts = Parts(self.callables, source)
-        self._polls = Polls(source)
+        self._polls = Polls(source, is_revoked)
         self._reads = LatestReads()
         self._early = EarlySignals()
         self._draining = False
@@ -154,6 +158,12 @@ class WebSocketHub:
     def apply_takeover(self, takeover: Takeover) -> None:
         """Close the socket that holds an older generation of a session which was resumed elsewhere."""
         self._parts.registry.supersede(takeover)
+
+    def end_revoked(self) -> None:
+        """End all connections (4503, and nothing to resume) and polls whose token is revoked by now."""
+        for connection in tuple(self._parts.registry.connections):
+            connection.end_if_revoked()
+        self._polls.end_revoked()
 
     def sweep(self) -> None:
         """Look at the log soon: something may have been missed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from sanctum_messaging.domain.errors import CursorLostError
+from sanctum_messaging.domain.errors import CursorLostError, RevokedError
 from sanctum_messaging.domain.model import Cursor, Position, TenantId
 from sanctum_messaging.hub.catch_up import CatchUp, Page
 from sanctum_messaging.ports.streams import EncodedPage
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.callables import IsRevoked
     from sanctum_messaging.hub.catch_up import Delivered, Source
 
 
@@ -61,8 +62,10 @@ class TenantReader:
 class Polls:
     """Implements ``ports.streams.Streams`` for the hub."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, is_revoked: IsRevoked) -> None:
         self._source = source
+        self._is_revoked = is_revoked
+        self._sleepers: dict[asyncio.Future[None], Actor] = {}
         self._tenants: dict[TenantId, set[asyncio.Future[None]]] = {}
         self._draining = False
 
@@ -71,13 +74,13 @@ class Polls:
         if cursor is None:
             return EncodedPage((), await self._source.log.read_head(), has_more=False)
         if actor.service and not actor.impersonating:
-            return await self._read_tenant(actor.tenant, cursor, limit, wait_ms=wait_ms)
+            return await self._read_tenant(actor, cursor, limit, wait_ms=wait_ms)
         users = self._source.users
         user = users.hold(actor.tenant, actor.user)
         try:
             epoch = await self._enter(cursor, await users.load(user))
             reader = CatchUp(self._source, user, limit=limit, max_bytes=self._source.settings.sync_bytes)
-            return await self._poll(reader, user.waiting, cursor, epoch=epoch, wait_ms=wait_ms)
+            return await self._poll(reader, user.waiting, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
         finally:
             users.release(user, self._source.settings.monotonic())
 
@@ -98,14 +101,20 @@ class Polls:
         for tenant in self._tenants:
             self.wake(tenant)
 
-    async def _read_tenant(self, tenant: TenantId, cursor: Cursor, limit: int, *, wait_ms: int) -> EncodedPage:
+    def end_revoked(self) -> None:
+        """Wake those whose token was withdrawn, for whom it is over."""
+        for woken, actor in self._sleepers.items():
+            if not woken.done() and self._is_revoked(actor):
+                woken.set_result(None)
+
+    async def _read_tenant(self, actor: Actor, cursor: Cursor, limit: int, *, wait_ms: int) -> EncodedPage:
         head = await self._source.log.read_head()
         while not await self._source.tail.expect(head):
             head = await self._source.log.read_head()
         epoch = await self._enter(cursor, head)
-        waiting = self._tenants.setdefault(tenant, set())
-        reader = TenantReader(self._source, tenant, limit)
-        return await self._poll(reader, waiting, cursor, epoch=epoch, wait_ms=wait_ms)
+        waiting = self._tenants.setdefault(actor.tenant, set())
+        reader = TenantReader(self._source, actor.tenant, limit)
+        return await self._poll(reader, waiting, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
 
     async def _enter(self, cursor: Cursor, head: Cursor) -> int:
         """Check a cursor, and wait until all is here that was acknowledged before the call.
@@ -121,7 +130,14 @@ class Polls:
         return epoch
 
     async def _poll(
-        self, reader: Reader, waiting: set[asyncio.Future[None]], cursor: Cursor, *, epoch: int, wait_ms: int
+        self,
+        reader: Reader,
+        waiting: set[asyncio.Future[None]],
+        cursor: Cursor,
+        *,
+        actor: Actor,
+        epoch: int,
+        wait_ms: int,
     ) -> EncodedPage:
         """Read up to the tail or the limit. With nothing there, wait until there is, or the time is up.
 
@@ -143,14 +159,25 @@ class Polls:
             if not has_room or (not has_more and (frames or left <= 0)):
                 return EncodedPage(frames, cursor, has_more=has_more)
             if not has_more:
-                await _wait(waiting, left)
+                await self._wait(actor, waiting, left)
 
+    async def _wait(self, actor: Actor, waiting: set[asyncio.Future[None]], seconds: float) -> None:
+        """Wait to be woken, or for the time to pass.
 
-async def _wait(waiting: set[asyncio.Future[None]], seconds: float) -> None:
-    """Wait to be woken, or for the time to pass."""
-    woken = asyncio.get_running_loop().create_future()
-    waiting.add(woken)
-    try:
-        await asyncio.wait((woken,), timeout=seconds)
-    finally:
-        waiting.discard(woken)
+        Raises:
+            RevokedError: the token was withdrawn, before or meanwhile.
+        """
+        self._check(actor)
+        woken = asyncio.get_running_loop().create_future()
+        waiting.add(woken)
+        self._sleepers[woken] = actor
+        try:
+            await asyncio.wait((woken,), timeout=seconds)
+        finally:
+            waiting.discard(woken)
+            del self._sleepers[woken]
+        self._check(actor)
+
+    def _check(self, actor: Actor) -> None:
+        if self._is_revoked(actor):
+            raise RevokedError

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor, Cursor
     from sanctum_messaging.hub.callables import Callables
     from sanctum_messaging.hub.settings import HubSettings
+    from sanctum_messaging.ports.resume_store import DropReason
 
 
 class Resume:
@@ -60,11 +61,11 @@ class Resume:
             ttl = self._settings.resume_ttl_seconds
             return await self._callables.persist_resume_state(self.token, self._state, ttl)
 
-    async def drop(self) -> None:
+    async def drop(self, reason: DropReason) -> None:
         """Forget the session for good."""
         async with self._lock:
             self._dropped = True
-            await self._callables.drop_resume_state(self.token, "bye")
+            await self._callables.drop_resume_state(self.token, reason)
 
 
 async def open_resume(

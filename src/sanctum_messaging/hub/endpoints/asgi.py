@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from sanctum_messaging.domain.errors import ForbiddenError, SanctumError, UnauthenticatedError
+from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, SanctumError, UnauthenticatedError
 from sanctum_messaging.hub.callables import Credentials
 from sanctum_messaging.hub.opening import Handshake
 from sanctum_messaging.hub.transport import DisconnectedError
@@ -104,7 +104,7 @@ class Request:
             return None if self.supported else CloseCode.UNSUPPORTED_VERSION
         if not self.by_browser or refusal.code == "origin_not_allowed":
             return None
-        if isinstance(refusal, ForbiddenError):
+        if isinstance(refusal, ForbiddenError | RevokedError):
             return CloseCode.FORBIDDEN
         return CloseCode.UNAUTHENTICATED if isinstance(refusal, UnauthenticatedError) else None
 
