@@ -75,6 +75,13 @@ bench: $(INSTALLED) ## Run the benchmarks
 chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
 	$(BIN)/pytest -m chaos $(ARGS)
 
+# How long each target is fuzzed: `make fuzz SECONDS=600`.
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Feed the parsers with what coverage finds to be new
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages that are tables of the code again
 	$(BIN)/python docs/generate.py

@@ -97,7 +97,7 @@ class PathTree(Generic[EndpointT]):
         """
         node, params = self._root, {}
         for raw in path.split("/")[1:]:
-            segment = _decode(raw) if "%" in raw else raw
+            segment = _decode(raw) if "%" in raw or "\0" in raw else raw
             child = node.children.get(segment)
             if child is None:
                 if node.parameter is None or not segment:
