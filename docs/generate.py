@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.config.issuers import ISSUER_SETTINGS
 from sanctum_messaging.config.variable import Variable
 from sanctum_messaging.config.variables import VARIABLES
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, FIELD_CODES, PROBLEMS, CloseCode, client_reconnects
@@ -105,13 +106,59 @@ _CONFIGURATION = f"""# Configuration
 {_NOTE}
 
 Settings are read from the environment, once, at the start. What is said on the command line (`--host`, `--port`,
-`--data-dir`) beats the environment. An empty variable counts as not set.
+`--data-dir`) beats the environment, and both beat [the file](#the-file) that `SANCTUM_CONFIG` names. An empty variable
+counts as not set.
 
 `sanctum config` prints the settings in effect, with secrets hidden. If anything is wrong, every fault is reported at
 once, a line each, and the exit code is 2; `serve` does the same and does not start.
 
 ## Variables
 
+"""
+
+_FILE = """
+## The file
+
+`SANCTUM_CONFIG` names a TOML file. Any variable of the table may stand in it, in lower case; switches are `true` or
+`false`, numbers have no quotes, and lists are arrays. Paths in it are seen from the directory in which the service is
+started. Every process reads it once, at its start: with `--workers` a process that is started again reads it anew, so
+restart the service after a change. What is wrong is told with its place, such as
+`SANCTUM_CONFIG: issuers[1].jwks_url: …`, and never with the value. If there are secrets in the file, let only the
+service read it.
+
+The file can also name several identity providers, which variables can't:
+
+```toml
+port = 9000
+docs = false
+cors_allowed_origins = ["https://app.example.com"]
+
+[[issuers]]
+issuer = "https://id.example.com/realms/staff"
+audience = "messaging"
+jwks_url = "https://id.example.com/realms/staff/protocol/openid-connect/certs"
+tenant = "staff"
+
+[[issuers]]
+issuer = "https://login.example.org/"
+audience = "https://messaging.example.com"
+jwks_url = "https://login.example.org/.well-known/jwks.json"
+algorithms = ["RS256"]
+tenant_claim = "https://example.org/customer"
+```
+
+Each table `[[issuers]]` has these settings:
+
+"""
+
+_ISSUERS = """
+The `iss` of a token says by whose keys it has to be proven, and by no others; no two tables have the same `issuer`. Two
+issuers with the same `tenant` share its users: the same `sub` is the same user, whoever of them says so. A claim never
+tells a tenant that is the `tenant` of another issuer, unless `tenants` lists it. Each issuer has keys of its own in
+memory: if one is down or changes its keys, the tokens of the others are not affected.
+
+`[[issuers]]` can't stand together with `JWKS_URL`, `JWKS_FILE` and the variables that begin with `JWT_`, nor with
+`--dev`: whose tokens are accepted is said in one place.
 """
 
 _MODES = """
@@ -123,7 +170,8 @@ Whose tokens are accepted has no default:
   the public key at `/.well-known/jwks.json` and the chat page at `/`. It listens on this machine only: another `HOST`
   is refused. `JWKS_URL` and `JWKS_FILE` are refused with it, and the other `JWT_` variables have no effect. There is no
   variable for `--dev`.
-- Without `--dev`, `JWKS_URL` or `JWKS_FILE` is needed, with `JWT_ISSUER` and `JWT_AUDIENCE`.
+- Without `--dev`, `JWKS_URL` or `JWKS_FILE` is needed, with `JWT_ISSUER` and `JWT_AUDIENCE`; or `[[issuers]]` in
+  [the file](#the-file).
 
 Both make the data directory if it is not there. A database serves one process: a second one is told so and ends.
 """
@@ -151,9 +199,16 @@ def errors_page() -> str:
 
 
 def configuration_page() -> str:
-    """Write the table of variables."""
-    variables = ((f"`{each.name}`", each.type, _values(each), _default(each), each.meaning) for each in VARIABLES)
-    return _CONFIGURATION + _table(("variable", "type", "values", "default", "meaning"), variables) + _MODES
+    """Write the table of variables, and what the file of settings has besides."""
+    heads = ("type", "values", "default", "meaning")
+    return (
+        _CONFIGURATION
+        + _table(("variable", *heads), map(_setting, VARIABLES))
+        + _FILE
+        + _table(("setting", *heads), map(_setting, ISSUER_SETTINGS))
+        + _ISSUERS
+        + _MODES
+    )
 
 
 def duty_after(code: CloseCode) -> str:
@@ -183,6 +238,10 @@ def _yes(value: object) -> str:
     return "yes" if value else ""
 
 
+def _setting(variable: Variable[object]) -> tuple[str, ...]:
+    return f"`{variable.name}`", variable.type, _values(variable), _default(variable), variable.meaning
+
+
 def _values(variable: Variable[object]) -> str:
     return " ".join(part for part in (variable.range, variable.unit) if part)
 
@@ -197,6 +256,8 @@ def _default(variable: Variable[object]) -> str:
             return "`on`" if on else "`off`"
         case ():
             return "empty"
+        case tuple() as several:
+            return f"`{','.join(map(str, several))}`"
         case value:
             return f"`{value}`"
 

@@ -41,7 +41,7 @@ def run_sanctum(*arguments: str, environ: dict[str, str] | None = None) -> subpr
 
 def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
     """Take the environment without anything that configures a service."""
-    ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL"}
+    ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL", "SANCTUM_CONFIG"}
     families = ("BUS_", "CORS_", "DATABASE_", "JW", "REDIS_")
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(families)}
     return {**kept, **(more or {})}

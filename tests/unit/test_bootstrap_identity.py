@@ -9,8 +9,9 @@ import pytest
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
 from sanctum_messaging.config import Config, ConfigError, load_config
 from sanctum_messaging.domain.errors import UnavailableError
-from tests.unit.adapters.jwt.identity_provider import (
+from tests.identity_provider import (
     AUDIENCE,
+    EC,
     ED,
     ISSUER,
     MovingClock,
@@ -104,3 +105,65 @@ def test_without_an_issuer_there_is_no_verifier() -> None:
         config = load_config(missing, only=tuple(missing))
         with pytest.raises(ConfigError):
             token_verifier(config, MovingClock())
+
+
+# Several issuers.
+
+
+def several(folder: Path, *issuers: str) -> Config:
+    (folder / "sanctum.toml").write_text("".join(f"[[issuers]]\naudience = '{AUDIENCE}'\n{each}\n" for each in issuers))
+    return load_config({"SANCTUM_CONFIG": str(folder / "sanctum.toml")})
+
+
+async def test_each_issuer_of_the_file_is_believed_within_its_bounds(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_bytes(published(k=EC))
+    async with running_provider(published(k=ED)) as provider:
+        config = several(
+            tmp_path,
+            f"issuer = 'https://a.example'\njwks_url = '{provider.url}'\ntenant_claim = 'org'\nsession_claim = 'x'",
+            f"issuer = 'https://b.example'\njwks_file = '{tmp_path}/jwks.json'\ntenant = 'south'",
+            f"issuer = 'https://c.example'\njwks_file = '{tmp_path}/jwks.json'\ntenant_claim = 'org'\n"
+            "tenants = ['south']\nalgorithms = ['RS256']",
+        )
+        verifier = token_verifier(config, MovingClock())
+        await verifier.start()
+
+        first = await verifier.verify(sign(claims(iss="https://a.example", org="east", x="s1"), ED, kid="k"))
+        second = await verifier.verify(sign(claims(iss="https://b.example"), EC, algorithm="ES256", kid="k"))
+
+        assert (first.tenant, first.session, second.tenant) == ("east", "s1", "south")
+        await assert_refused(verifier, sign(claims(iss="https://a.example", org="south"), ED, kid="k"))
+        await assert_refused(verifier, sign(claims(iss="https://b.example"), ED, kid="k"))
+        token = sign(claims(iss="https://c.example", org="south"), EC, algorithm="ES256", kid="k")
+        await assert_refused(verifier, token)
+        await verifier.close()
+
+
+async def test_a_claim_may_tell_the_tenant_of_another_issuer_if_it_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_bytes(published(k=EC))
+    keys = f"jwks_file = '{tmp_path}/jwks.json'"
+    config = several(
+        tmp_path,
+        f"issuer = 'https://a.example'\n{keys}\ntenant = 'south'",
+        f"issuer = 'https://b.example'\n{keys}\ntenant_claim = 'org'\ntenants = ['south', 'default']",
+    )
+    verifier = token_verifier(config, MovingClock())
+
+    for tenant in ("south", "default"):
+        token = sign(claims(iss="https://b.example", org=tenant), EC, algorithm="ES256", kid="k")
+        assert (await verifier.verify(token)).tenant == tenant
+    await assert_refused(verifier, sign(claims(iss="https://b.example", org="x"), EC, algorithm="ES256", kid="k"))
+    await verifier.close()
+
+
+def test_a_key_file_of_an_issuer_without_keys_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_bytes(published(k=ED))
+    (tmp_path / "bad.json").write_bytes(b"{}")
+    config = several(
+        tmp_path,
+        f"issuer = 'a'\njwks_file = '{tmp_path}/good.json'",
+        f"issuer = 'b'\njwks_file = '{tmp_path}/bad.json'",
+    )
+
+    with pytest.raises(ConfigError, match=r"SANCTUM_CONFIG: issuers\[1\].jwks_file: it is not a JWK Set"):
+        token_verifier(config, MovingClock())

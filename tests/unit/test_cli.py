@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import sanctum_messaging
 from sanctum_messaging.adapters.jwt.development import DEVELOPMENT, DevelopmentIssuer
 from sanctum_messaging.adapters.jwt.keys import StaticKeys, parse_key_set
-from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
+from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
 from sanctum_messaging.bootstrap.identity import wall_clock
 from sanctum_messaging.cli import main
 from sanctum_messaging.config import VARIABLES, Config, ConfigError, Fault, load_config
@@ -94,6 +94,32 @@ def test_several_workers_are_left_to_the_supervisor(monkeypatch: pytest.MonkeyPa
     assert load_config(environ, dev=True) == config, "the workers read another configuration"
 
 
+def test_workers_read_the_same_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    served: list[tuple[Config, Mapping[str, str]]] = []
+    (tmp_path / "sanctum.toml").write_text(
+        """
+        workers = 3
+        database_url = "postgresql://host/name"
+        [[issuers]]
+        issuer = "https://a.example"
+        audience = "chat"
+        jwks_url = "https://a.example/jwks"
+        """
+    )
+
+    def serve_with_workers(config: Config, environ: Mapping[str, str]) -> int:
+        served.append((config, environ))
+        return 7
+
+    monkeypatch.setattr("sanctum_messaging.supervisor.serving.serve_with_workers", serve_with_workers)
+    monkeypatch.setenv("SANCTUM_CONFIG", str(tmp_path / "sanctum.toml"))
+
+    assert sanctum("serve", "--port", "0").exit_code == 7
+    ((config, environ),) = served
+    assert load_config(environ) == config
+    assert [issuer.issuer for issuer in config.issuers] == ["https://a.example"]
+
+
 def test_a_worker_serves_with_what_it_inherits(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[int, int]] = []
 
@@ -145,7 +171,7 @@ def test_what_keeps_the_server_from_starting_is_one_line(monkeypatch: pytest.Mon
 
 async def verified(data_dir: Path, token: str) -> VerifiedToken:
     keys = parse_key_set(json.dumps(DevelopmentIssuer.at(data_dir, wall_clock).jwks()).encode())
-    return await JWTVerifier(StaticKeys(keys), DEVELOPMENT, wall_clock).verify(token)
+    return await JWTVerifier([TrustedIssuer(DEVELOPMENT, StaticKeys(keys))], wall_clock).verify(token)
 
 
 async def test_token_prints_a_token_that_a_development_service_accepts(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_production_needs_only_the_identity_provider() -> None:
     config = load()
 
     assert config == Config(
+        sanctum_config=None,
         host="127.0.0.1",
         port=8080,
         workers=1,
@@ -50,6 +51,7 @@ def test_production_needs_only_the_identity_provider() -> None:
         jwt_device_claim="device_id",
         jwt_session_claim="sid",
         log_level="info",
+        access_log=True,
         cors_allowed_origins=(),
         cors_allow_credentials=False,
         docs=True,
@@ -69,6 +71,7 @@ def test_production_needs_only_the_identity_provider() -> None:
         rate_limit_interval_ms=60_000,
         rate_limit_frames=100,
         rate_limit_allowlist=(ip_network("127.0.0.1"), ip_network("::1")),
+        issuers=(),
         dev=False,
     )
     assert config.database_path == Path("sanctum-data/messaging.db")
@@ -81,7 +84,7 @@ def test_development_needs_nothing() -> None:
 def test_each_field_is_a_variable_and_each_variable_a_field() -> None:
     names = [variable.name for variable in VARIABLES]
 
-    assert {field.name for field in fields(Config)} - {"dev"} == {name.lower() for name in names}
+    assert {field.name for field in fields(Config)} - {"dev", "issuers"} == {name.lower() for name in names}
     assert len(set(names)) == len(names)
 
 

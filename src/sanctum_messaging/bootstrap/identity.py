@@ -10,13 +10,14 @@ import msgspec
 from sanctum_messaging.adapters.jwt.claims import Issuer
 from sanctum_messaging.adapters.jwt.development import DEVELOPMENT, DevelopmentIssuer, DevelopmentKeyError
 from sanctum_messaging.adapters.jwt.jwks import FileDocument, HTTPDocument, JWKSCache, read_key_file
-from sanctum_messaging.adapters.jwt.keys import KeySetError, StaticKeys, parse_key_set
-from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
-from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.adapters.jwt.keys import ALGORITHMS, KeySetError, StaticKeys, parse_key_set
+from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
+from sanctum_messaging.config import ConfigError, Fault, IssuerSettings
+from sanctum_messaging.config.toml_file import ISSUERS, in_file
 from sanctum_messaging.domain.model import TenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sanctum_messaging.adapters.jwt.jwks import KeyDocument
     from sanctum_messaging.config import Config
@@ -40,35 +41,71 @@ def development_issuer(config: Config, now: Callable[[], int] = wall_clock) -> D
 
 
 def token_verifier(config: Config, now: Callable[[], int]) -> JWTVerifier:
-    """Build the verifier of the issuer that is configured; ``start`` it before use and ``close`` it at the end.
+    """Build the verifier of the issuers that are configured; ``start`` it before use and ``close`` it at the end.
 
     Raises:
-        ConfigError: the development key or the file of keys can't be read. A provider may be out of reach for now.
+        ConfigError: the development key or a file of keys can't be read. A provider may be out of reach for now.
     """
     if config.dev:
         published = msgspec.json.encode(development_issuer(config, now).jwks())
-        return JWTVerifier(StaticKeys(parse_key_set(published)), DEVELOPMENT, now)
+        return JWTVerifier([TrustedIssuer(DEVELOPMENT, StaticKeys(parse_key_set(published)))], now)
+    all_settings = config.issuers or (_single_issuer(config),)
+    documents = [_key_document(settings, config) for settings in all_settings]
+    return JWTVerifier(
+        [
+            TrustedIssuer(_issuer(settings, all_settings), JWKSCache(document, now, issuer=settings.issuer))
+            for settings, document in zip(all_settings, documents, strict=True)
+        ],
+        now,
+    )
+
+
+def _single_issuer(config: Config) -> IssuerSettings:
     if config.jwt_issuer is None or config.jwt_audience is None:
         raise ConfigError(Fault("JWT_ISSUER", "must be set, and JWT_AUDIENCE too"))
-    issuer = Issuer(
-        name=config.jwt_issuer,
+    return IssuerSettings(
+        issuer=config.jwt_issuer,
         audience=config.jwt_audience,
-        tenant=TenantId(config.jwt_tenant),
+        jwks_url=config.jwks_url,
+        jwks_file=config.jwks_file,
+        algorithms=(),
+        tenant=config.jwt_tenant,
         tenant_claim=config.jwt_tenant_claim,
+        tenants=(),
         device_claim=config.jwt_device_claim,
         session_claim=config.jwt_session_claim,
     )
-    return JWTVerifier(JWKSCache(_key_document(config), now), issuer, now)
 
 
-def _key_document(config: Config) -> KeyDocument:
-    if config.jwks_file is not None:
+def _issuer(settings: IssuerSettings, all_settings: Sequence[IssuerSettings]) -> Issuer:
+    bound = {each.tenant for each in all_settings if each.tenant_claim is None}
+    return Issuer(
+        name=settings.issuer,
+        audience=settings.audience,
+        tenant=TenantId(settings.tenant),
+        tenant_claim=settings.tenant_claim,
+        tenants=frozenset(settings.tenants),
+        foreign_tenants=frozenset(bound),
+        device_claim=settings.device_claim,
+        session_claim=settings.session_claim,
+        algorithms=frozenset(settings.algorithms) or ALGORITHMS,
+    )
+
+
+def _key_document(settings: IssuerSettings, config: Config) -> KeyDocument:
+    if settings.jwks_file is not None:
         try:
             # Read again by the cache; here only to stop at once over a file that holds no key.
-            parse_key_set(read_key_file(config.jwks_file))
+            parse_key_set(read_key_file(settings.jwks_file))
         except KeySetError as error:
-            raise ConfigError(Fault("JWKS_FILE", str(error))) from error
-        return FileDocument(config.jwks_file)
-    if config.jwks_url is None:
+            raise ConfigError(_key_file_fault(settings, config, str(error))) from error
+        return FileDocument(settings.jwks_file)
+    if settings.jwks_url is None:
         raise ConfigError(Fault("JWKS_URL", "must be set, or JWKS_FILE"))
-    return HTTPDocument(config.jwks_url)
+    return HTTPDocument(settings.jwks_url)
+
+
+def _key_file_fault(settings: IssuerSettings, config: Config, meaning: str) -> Fault:
+    if settings not in config.issuers:
+        return Fault("JWKS_FILE", meaning)
+    return in_file(f"{ISSUERS}[{config.issuers.index(settings)}].jwks_file", meaning)

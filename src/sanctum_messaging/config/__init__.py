@@ -1,4 +1,4 @@
-"""The configuration: read from the environment, below what the command line says, and checked as a whole.
+"""The configuration, checked as a whole: the command line beats the environment, which beats the file of settings.
 
 The variables stand in :mod:`sanctum_messaging.config.variables`. Faults are collected, so that an operator sees all of
 them at once.
@@ -14,26 +14,42 @@ from urllib.parse import quote, unquote
 from sanctum_messaging.config.contradictions import contradictions
 from sanctum_messaging.config.description import describe_config
 from sanctum_messaging.config.faults import ConfigError, Fault
+from sanctum_messaging.config.issuers import IssuerSettings, read_issuers
 from sanctum_messaging.config.parsers import POSTGRES, SQLITE, Network, is_loopback
 from sanctum_messaging.config.reader import Reader
+from sanctum_messaging.config.toml_file import ISSUERS, find_unknown_keys, read_table
 from sanctum_messaging.config.variable import Variable
-from sanctum_messaging.config.variables import VARIABLES
+from sanctum_messaging.config.variables import SANCTUM_CONFIG, VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["VARIABLES", "Config", "ConfigError", "Fault", "Variable", "describe_config", "is_loopback", "load_config"]
+__all__ = [
+    "VARIABLES",
+    "Config",
+    "ConfigError",
+    "Fault",
+    "IssuerSettings",
+    "Variable",
+    "describe_config",
+    "is_loopback",
+    "load_config",
+]
 
 DATABASE_FILE = "messaging.db"
+_KEYS = frozenset({ISSUERS, *(variable.name.lower() for variable in VARIABLES)} - {SANCTUM_CONFIG.name.lower()})
+"""What may stand in the file of settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The configuration as it is in effect; each field is the variable of the same name.
 
-    ``dev`` comes from the command line alone: no variable that was left behind can open a service to everybody.
+    ``issuers`` come from the file of settings; there are none if the variables name the one issuer. ``dev`` comes from
+    the command line alone: no variable that was left behind can open a service to everybody.
     """
 
+    sanctum_config: Path | None
     host: str
     port: int
     workers: int
@@ -52,6 +68,7 @@ class Config:
     jwt_device_claim: str
     jwt_session_claim: str
     log_level: str
+    access_log: bool
     cors_allowed_origins: tuple[str, ...]
     cors_allow_credentials: bool
     docs: bool
@@ -71,6 +88,7 @@ class Config:
     rate_limit_interval_ms: int
     rate_limit_frames: int
     rate_limit_allowlist: tuple[Network, ...]
+    issuers: tuple[IssuerSettings, ...] = ()
     dev: bool = False
 
     @property
@@ -98,20 +116,44 @@ def load_config(
     Raises:
         ConfigError: with every fault.
     """
-    names = [variable.name for variable in VARIABLES] if only is None else only
     chosen = {**environ, **{name: text for name, text in (overrides or {}).items() if text is not None}}
-    reader = Reader({name: chosen[name].strip() for name in names if chosen.get(name, "").strip()})
-    reader.read_files({name: path for name in names if (path := chosen.get(f"{name}_FILE", "").strip())})
-    config = _read(reader, dev=dev)
-    if only is None:
-        reader.faults += list(contradictions(config, reader))
+    reader = Reader([variable.name for variable in VARIABLES] if only is None else [SANCTUM_CONFIG.name, *only])
+    table = _read_file(chosen, reader)
+    reader.take_environ(chosen)
+    if only is not None:
+        config = _read(reader, dev=dev)
+    else:
+        config = _read(reader, dev=dev, issuers=_read_issuers(table, reader))
+        reader.faults += contradictions(config, reader)
     if reader.faults:
         raise ConfigError(*reader.faults)
     return config
 
 
-def _read(reader: Reader, *, dev: bool) -> Config:
+def _read_file(chosen: Mapping[str, str], reader: Reader) -> Mapping[str, object]:
+    path = chosen.get(SANCTUM_CONFIG.name, "").strip()
+    if not path:
+        return {}
+    try:
+        table = read_table(Path(path))
+    except ValueError as error:
+        reader.refuse(SANCTUM_CONFIG.name, Fault(SANCTUM_CONFIG.name, str(error)))
+        return {}
+    reader.take_table(table)
+    return table
+
+
+def _read_issuers(table: Mapping[str, object], reader: Reader) -> tuple[IssuerSettings, ...]:
+    reader.faults += find_unknown_keys(table, _KEYS)
+    issuers, faults = read_issuers(table.get(ISSUERS, []))
+    if issuers or faults:
+        reader.given[ISSUERS] = ""
+    reader.faults += faults
+    return issuers
+
+
+def _read(reader: Reader, *, dev: bool, issuers: tuple[IssuerSettings, ...] = ()) -> Config:
     values: dict[str, Any] = {variable.name.lower(): reader.read(variable) for variable in VARIABLES}
     if values["database_url"] is None:
         values["database_url"] = SQLITE + quote(str(values["data_dir"] / DATABASE_FILE))
-    return Config(**values, dev=dev)
+    return Config(**values, issuers=issuers, dev=dev)

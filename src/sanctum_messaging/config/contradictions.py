@@ -6,26 +6,35 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.config.faults import Fault
 from sanctum_messaging.config.parsers import POSTGRES, is_loopback
+from sanctum_messaging.config.toml_file import ISSUERS, in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sanctum_messaging.config import Config
     from sanctum_messaging.config.reader import Reader
 
 
+_SINGLE_ISSUER = (
+    "JWKS_URL",
+    "JWKS_FILE",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_TENANT",
+    "JWT_TENANT_CLAIM",
+    "JWT_DEVICE_CLAIM",
+    "JWT_SESSION_CLAIM",
+)
+
+
 def contradictions(config: Config, reader: Reader) -> Iterator[Fault]:
     """Find what is wrong between variables; a malformed one counts as given, so that it is not called missing too."""
-    given, malformed = reader.given, {fault.variable for fault in reader.faults}
-    key_sets = [name for name in ("JWKS_URL", "JWKS_FILE") if name in given]
-    if config.dev:
-        if not is_loopback(config.host):
-            yield Fault("HOST", "--dev lets anybody in, so it is for 127.0.0.1, ::1 and localhost only")
-        for name in key_sets:
-            yield Fault(name, "can't be set with --dev, which trusts tokens of its own only")
-    else:
-        yield from _issuer_faults(key_sets, given)
-    if malformed.isdisjoint({"DATABASE_URL", "DATABASE_URL_FILE"}):
+    given, malformed = reader.given, reader.malformed
+    if "SANCTUM_CONFIG" in malformed:
+        # Whatever seems to be missing may stand in the file.
+        return
+    yield from _development_faults(config, given) if config.dev else _issuer_faults(given)
+    if "DATABASE_URL" not in malformed:
         yield from _storage_faults(config, given)
     if "JWT_TENANT" in given and "JWT_TENANT_CLAIM" in given:
         yield Fault("JWT_TENANT_CLAIM", "can't be set together with JWT_TENANT")
@@ -45,15 +54,29 @@ def _storage_faults(config: Config, given: Mapping[str, str]) -> Iterator[Fault]
         yield Fault("BUS_SECRET", "is of no use without REDIS_URL")
 
 
-def _issuer_faults(key_sets: Sequence[str], given: Mapping[str, str]) -> Iterator[Fault]:
-    match key_sets:
-        case []:
-            yield Fault(
-                "JWKS_URL", "set it, or JWKS_FILE, with JWT_ISSUER and JWT_AUDIENCE; or try things out with --dev"
-            )
-        case [_]:
-            for name in ("JWT_ISSUER", "JWT_AUDIENCE"):
-                if name not in given:
-                    yield Fault(name, f"must be set with {key_sets[0]}")
-        case _:
-            yield Fault("JWKS_FILE", "can't be set together with JWKS_URL")
+def _development_faults(config: Config, given: Mapping[str, str]) -> Iterator[Fault]:
+    if not is_loopback(config.host):
+        yield Fault("HOST", "--dev lets anybody in, so it is for 127.0.0.1, ::1 and localhost only")
+    refused = "can't be set with --dev, which trusts tokens of its own only"
+    for name in ("JWKS_URL", "JWKS_FILE"):
+        if name in given:
+            yield Fault(name, refused)
+    if ISSUERS in given:
+        yield in_file(ISSUERS, refused)
+
+
+def _issuer_faults(given: Mapping[str, str]) -> Iterator[Fault]:
+    """Whose tokens are believed is said in one place: what was left behind in the other must not add anybody."""
+    key_sets = [name for name in ("JWKS_URL", "JWKS_FILE") if name in given]
+    if ISSUERS in given:
+        for name in _SINGLE_ISSUER:
+            if name in given:
+                yield Fault(name, "can't be set together with [[issuers]]; make it one of them")
+    elif not key_sets:
+        yield Fault("JWKS_URL", "set it, or JWKS_FILE, with JWT_ISSUER and JWT_AUDIENCE; or try things out with --dev")
+    elif len(key_sets) > 1:
+        yield Fault("JWKS_FILE", "can't be set together with JWKS_URL")
+    else:
+        for name in ("JWT_ISSUER", "JWT_AUDIENCE"):
+            if name not in given:
+                yield Fault(name, f"must be set with {key_sets[0]}")

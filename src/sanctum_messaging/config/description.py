@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sanctum_messaging.config import variables
+from sanctum_messaging.config.issuers import ISSUER_SETTINGS
+from sanctum_messaging.config.toml_file import ISSUERS
 from sanctum_messaging.config.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -17,12 +19,15 @@ _HIDDEN = "***"
 
 
 def describe_config(config: Config) -> Iterator[tuple[str, str]]:
-    """Write each variable as it would stand in the environment, with secrets hidden."""
+    """Write each variable as it would stand in the environment, and each issuer of the file, with secrets hidden."""
     for variable in VARIABLES:
         value = getattr(config, variable.name.lower())
         hidden = variable.name == variables.BUS_SECRET.name and value
         emptied = value == () != variable.default
         yield variable.name, _HIDDEN if hidden else "none" if emptied else _written(value)
+    for number, issuer in enumerate(config.issuers):
+        for setting in ISSUER_SETTINGS:
+            yield f"{ISSUERS}[{number}].{setting.name}", _written(getattr(issuer, setting.name))
 
 
 def _written(value: object) -> str:

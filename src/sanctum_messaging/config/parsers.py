@@ -33,6 +33,8 @@ MAX_FRAMES = 100_000
 MAX_BODY_BYTES = 1_048_576
 MIN_BODY_BYTES = 1_024
 RATE_LIMIT_MODES = ("enforce", "shadow")
+JWT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+"""Asymmetric only: with a shared secret, whoever can verify can also sign. RFC 9864 gave EdDSA its second name."""
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -173,6 +175,21 @@ def parse_jwks_url(value: str) -> str:
     if not host or not (parts.scheme == "https" or local) or "@" in parts.netloc or parts.fragment or " " in value:
         raise wrong
     return value
+
+
+def parse_texts(value: str) -> tuple[str, ...]:
+    """Read several texts; they hold no comma."""
+    return tuple(dict.fromkeys(parse_text(part.strip()) for part in value.split(",") if part.strip()))
+
+
+def parse_algorithms(value: str) -> tuple[str, ...]:
+    """Read names of signature algorithms; one that has two names gets both."""
+    chosen = set(parse_texts(value))
+    if not chosen <= set(JWT_ALGORITHMS):
+        raise ValueError(f"must be of {', '.join(JWT_ALGORITHMS)}")
+    if chosen & {"EdDSA", "Ed25519"}:
+        chosen |= {"EdDSA", "Ed25519"}
+    return tuple(name for name in JWT_ALGORITHMS if name in chosen)
 
 
 def parse_file(value: str) -> Path:

@@ -40,6 +40,9 @@ from sanctum_messaging.config.parsers import (
 from sanctum_messaging.config.rate_limits import RATE_LIMITS
 from sanctum_messaging.config.variable import Variable
 
+SANCTUM_CONFIG = Variable(
+    "SANCTUM_CONFIG", "path", None, "A TOML file with settings, and with several identity providers if you like.", Path
+)
 HOST = Variable("HOST", "host", "127.0.0.1", "Address to listen on; `0.0.0.0` or `::` for all.", parse_host)
 PORT = Variable("PORT", "number", 8080, "Port to listen on; 0 takes a free one.", parse_port, range=f"0-{MAX_PORT}")
 WORKERS = Variable(
@@ -133,6 +136,14 @@ LOG_LEVEL = Variable(
     parse_log_level,
     range=", ".join(LOG_LEVELS),
 )
+ACCESS_LOG = Variable(
+    "ACCESS_LOG",
+    "switch",
+    default=True,
+    meaning="Whether each request and each connection leaves a line in the log, at level info.",
+    parse=parse_switch,
+    range="on, off",
+)
 CORS_ALLOWED_ORIGINS: Variable[tuple[str, ...]] = Variable(
     "CORS_ALLOWED_ORIGINS",
     "list",
@@ -183,6 +194,7 @@ TRUSTED_PROXIES: Variable[tuple[Network, ...]] = Variable(
     parse_networks,
 )
 VARIABLES: tuple[Variable[object], ...] = (
+    SANCTUM_CONFIG,
     HOST,
     PORT,
     WORKERS,
@@ -201,6 +213,7 @@ VARIABLES: tuple[Variable[object], ...] = (
     JWT_DEVICE_CLAIM,
     JWT_SESSION_CLAIM,
     LOG_LEVEL,
+    ACCESS_LOG,
     CORS_ALLOWED_ORIGINS,
     CORS_ALLOW_CREDENTIALS,
     DOCS,

@@ -1,1 +1,1 @@
-"""Access tokens that are JWTs of one issuer, whose public keys are known."""
+"""Access tokens that are JWTs of known issuers, whose public keys are known."""

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from sanctum_messaging.adapters.jwt.keys import ALGORITHMS
 from sanctum_messaging.domain.model import DEFAULT_TENANT, DeviceId, Millis, SessionId, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken, is_name
 
@@ -37,15 +38,23 @@ class TokenRefused(Exception):
 class Issuer:
     """Whose tokens are believed, for whom they must be meant, and which claims say what.
 
-    All tokens are of one ``tenant``, unless ``tenant_claim`` names the claim that tells it, which is then required.
+    All tokens are of one ``tenant``, unless ``tenant_claim`` names the claim that tells it, which is then required. The
+    claim may tell the ``tenants``, or if there are none, any but the ``foreign_tenants``.
     """
 
     name: str
     audience: str
     tenant: TenantId = DEFAULT_TENANT
     tenant_claim: str | None = None
+    tenants: frozenset[str] = frozenset()
+    foreign_tenants: frozenset[str] = frozenset()
     device_claim: str = "device_id"
     session_claim: str = "sid"
+    algorithms: frozenset[str] = ALGORITHMS
+
+    def may_tell(self, tenant: str) -> bool:
+        """Tell whether the issuer's claim may name the tenant."""
+        return tenant in self.tenants if self.tenants else tenant not in self.foreign_tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +82,12 @@ def read_claims(payload: bytes, issuer: Issuer) -> Claims:
     Raises:
         TokenRefused: one is missing or malformed, or the token is another issuer's or meant for somebody else.
     """
-    try:
-        claims = _Reader(_CLAIMS.decode(payload))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise TokenRefused("the claims are not a JSON object") from error
+    claims = _decode(payload)
     _check_addressed(claims, issuer)
     issued_at = claims.find("iat", _SECONDS)
     device, session = claims.find_name(issuer.device_claim), claims.find_name(issuer.session_claim)
     token = VerifiedToken(
-        tenant=issuer.tenant if issuer.tenant_claim is None else TenantId(claims.get_name(issuer.tenant_claim)),
+        tenant=_tenant(claims, issuer),
         subject=UserId(claims.get_name("sub")),
         device=None if device is None else DeviceId(device),
         session=None if session is None else SessionId(session),
@@ -90,7 +96,18 @@ def read_claims(payload: bytes, issuer: Issuer) -> Claims:
         token_id=claims.find_name("jti"),
         issued_at=None if issued_at is None else Millis(issued_at * 1000),
     )
-    return Claims(token, Millis((claims.find("nbf", _SECONDS) or 0) * 1000))
+    # What was issued in the future would count as newer than whatever is revoked now.
+    begins = max(claims.find("nbf", _SECONDS) or 0, issued_at or 0)
+    return Claims(token, Millis(begins * 1000))
+
+
+def read_issuer(payload: bytes) -> str:
+    """Read who a token says it is from, which chooses the keys that have to prove it and nothing else.
+
+    Raises:
+        TokenRefused: it says nothing that can be read.
+    """
+    return _decode(payload).get("iss", _TEXT)
 
 
 class _Reader:
@@ -118,12 +135,28 @@ class _Reader:
         return None if text is None else _check_name(name, text)
 
 
+def _decode(payload: bytes) -> _Reader:
+    try:
+        return _Reader(_CLAIMS.decode(payload))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise TokenRefused("the claims are not a JSON object") from error
+
+
 def _check_addressed(claims: _Reader, issuer: Issuer) -> None:
     if claims.get("iss", _TEXT) != issuer.name:
         raise TokenRefused("another issuer")
     audience = claims.get("aud", _AUDIENCE)
     if issuer.audience not in ([audience] if isinstance(audience, str) else audience):
         raise TokenRefused("another audience")
+
+
+def _tenant(claims: _Reader, issuer: Issuer) -> TenantId:
+    if issuer.tenant_claim is None:
+        return issuer.tenant
+    tenant = claims.get_name(issuer.tenant_claim)
+    if not issuer.may_tell(tenant):
+        raise TokenRefused("a tenant that the issuer may not tell")
+    return TenantId(tenant)
 
 
 def _check_name(name: str, text: str) -> str:

@@ -58,11 +58,15 @@ class KeyDocument(Protocol):
 
 
 class JWKSCache:
-    """A key source over a document that changes: call ``start`` first and ``close`` last."""
+    """A key source over a document that changes: call ``start`` first and ``close`` last.
 
-    def __init__(self, document: KeyDocument, now: Callable[[], int]) -> None:
+    ``issuer`` is what the log calls it: the address of the document may hold a secret.
+    """
+
+    def __init__(self, document: KeyDocument, now: Callable[[], int], *, issuer: str) -> None:
         self._document = document
         self._now = now
+        self._issuer = issuer
         self._keys: tuple[VerificationKey, ...] = ()
         self._loaded_at = -KEEP_MS
         self._attempted_at: int | None = None
@@ -145,10 +149,11 @@ class JWKSCache:
         try:
             keys = parse_key_set(await self._document.read())
         except KeySetError as failure:
-            log.warning("jwks_read_failed", reason=str(failure), keys_kept=len(self._current()))
+            kept = len(self._current())
+            log.warning("jwks_read_failed", issuer=self._issuer, reason=str(failure), keys_kept=kept)
             return False
         if keys != self._keys:
-            log.info("jwks_changed", keys=len(keys))
+            log.info("jwks_changed", issuer=self._issuer, keys=len(keys))
         self._keys, self._loaded_at = keys, self._now()
         return True
 

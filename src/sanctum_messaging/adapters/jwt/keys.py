@@ -10,8 +10,9 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 
-ALGORITHMS = frozenset({"RS256", "PS256", "ES256", "EdDSA", "Ed25519"})
-"""Asymmetric only: with a shared secret, whoever can verify can also sign."""
+from sanctum_messaging.config.parsers import JWT_ALGORITHMS
+
+ALGORITHMS = frozenset(JWT_ALGORITHMS)
 
 MAX_KEYS = 32
 """Providers publish two to five; a set without bound would let a token be tried against many."""
@@ -21,7 +22,7 @@ MIN_RSA_BITS = 2048
 
 _RSA = frozenset({"RS256", "PS256"})
 _P256 = frozenset({"ES256"})
-_ED25519 = frozenset({"EdDSA", "Ed25519"})  # RFC 9864 gave the algorithm its second name.
+_ED25519 = frozenset({"EdDSA", "Ed25519"})
 
 
 class KeySetError(Exception):

@@ -1,11 +1,13 @@
-"""Proves JWTs of one issuer (RFC 7519, with the advice of RFC 8725)."""
+"""Proves JWTs of the issuers that are trusted (RFC 7519, with the advice of RFC 8725)."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,12 +15,12 @@ import structlog
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 
-from sanctum_messaging.adapters.jwt.claims import Claims, Issuer, TokenRefused, read_claims
+from sanctum_messaging.adapters.jwt.claims import Claims, Issuer, TokenRefused, read_claims, read_issuer
 from sanctum_messaging.adapters.jwt.keys import ALGORITHMS, KeySource, VerificationKey
 from sanctum_messaging.domain.errors import UnauthenticatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from joserfc.jwa import JWSAlgModel
     from joserfc.registry import HeaderRegistryDict
@@ -44,20 +46,35 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 log: FilteringBoundLogger = structlog.get_logger()
 
 
-class JWTVerifier:
-    """A TokenVerifier. Call ``start`` before the first ``verify`` and ``close`` at the end."""
+@dataclass(frozen=True, slots=True)
+class TrustedIssuer:
+    """An issuer, and the keys that prove its tokens."""
 
-    def __init__(self, keys: KeySource, issuer: Issuer, now: Callable[[], int]) -> None:
-        self._keys = keys
-        self._issuer = issuer
+    issuer: Issuer
+    keys: KeySource
+
+
+class JWTVerifier:
+    """A TokenVerifier. Call ``start`` before the first ``verify`` and ``close`` at the end.
+
+    The issuers, each of another name, know nothing of one another: a token is proven by the keys of the one that it
+    names, and what befalls the keys of one touches no token of another.
+    """
+
+    def __init__(self, trusted: Iterable[TrustedIssuer], now: Callable[[], int]) -> None:
+        self._trusted = {each.issuer.name: each for each in trusted}
         self._now = now
         self._proven = _ProvenTokens()
 
     async def start(self) -> None:
-        await self._keys.start()
+        async with asyncio.TaskGroup() as reads:
+            for each in self._trusted.values():
+                reads.create_task(each.keys.start())
 
     async def close(self) -> None:
-        await self._keys.close()
+        async with asyncio.TaskGroup() as ends:
+            for each in self._trusted.values():
+                ends.create_task(each.keys.close())
 
     async def verify(self, token: str) -> VerifiedToken:
         try:
@@ -71,16 +88,30 @@ class JWTVerifier:
     async def _prove(self, token: bytes) -> Claims:
         digest = hashlib.sha256(token).digest()
         known = self._proven.find(digest)
-        if known is not None and self._keys.trusts(known[1]):
-            return known[0]
+        if known is not None and known.trusted.keys.trusts(known.key):
+            return known.claims
         header = _read_header(token)
-        keys = await self._keys.find(header.kid, header.alg)
+        trusted = self._trusted.get(read_issuer(_decode_part(token.split(b".")[1])))
+        if trusted is None:
+            raise TokenRefused("another issuer")
+        if header.alg not in trusted.issuer.algorithms:
+            raise TokenRefused("the algorithm is not allowed")
+        keys = await trusted.keys.find(header.kid, header.alg)
         if not keys:
             raise TokenRefused("no key of the issuer fits kid and alg")
         payload, key = _check_signature(token, header.alg, keys)
-        claims = read_claims(payload, self._issuer)
-        self._proven.remember(digest, claims, key)
+        claims = read_claims(payload, trusted.issuer)
+        self._proven.remember(digest, _Proof(claims, trusted, key))
         return claims
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What a token says, and by which key of whom that is proven."""
+
+    claims: Claims
+    trusted: TrustedIssuer
+    key: VerificationKey
 
 
 class _ProvenTokens:
@@ -90,16 +121,16 @@ class _ProvenTokens:
     """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[bytes, tuple[Claims, VerificationKey]] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Proof] = OrderedDict()
 
-    def find(self, digest: bytes) -> tuple[Claims, VerificationKey] | None:
+    def find(self, digest: bytes) -> _Proof | None:
         if digest not in self._entries:
             return None
         self._entries.move_to_end(digest)
         return self._entries[digest]
 
-    def remember(self, digest: bytes, claims: Claims, key: VerificationKey) -> None:
-        self._entries[digest] = (claims, key)
+    def remember(self, digest: bytes, proof: _Proof) -> None:
+        self._entries[digest] = proof
         if len(self._entries) > MAX_REMEMBERED:
             self._entries.popitem(last=False)
 
@@ -153,9 +184,8 @@ def _check_form(token: str) -> bytes:
 
 
 def _read_header(token: bytes) -> _Header:
-    encoded = token.partition(b".")[0]
     try:
-        header = _HEADER.decode(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
+        header = _HEADER.decode(_decode_part(token.partition(b".")[0]))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise TokenRefused("the header is malformed") from error
     if header.alg not in ALGORITHMS:
@@ -167,6 +197,13 @@ def _read_header(token: bytes) -> _Header:
     if header.kid is not None and len(header.kid) > MAX_KID_CHARACTERS:
         raise TokenRefused("the kid is too long")
     return header
+
+
+def _decode_part(encoded: bytes) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    except ValueError as error:
+        raise TokenRefused("a part is not base64url") from error
 
 
 def _check_signature(token: bytes, algorithm: str, keys: tuple[VerificationKey, ...]) -> tuple[bytes, VerificationKey]:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from sanctum_messaging.adapters.jwt.claims import Issuer
-from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
-from tests.unit.adapters.jwt.identity_provider import AUDIENCE, ISSUER, MovingClock, WatchedKeys
+from tests.identity_provider import MovingClock, WatchedKeys, verifier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
+
+    from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def keys() -> WatchedKeys:
 
 @pytest.fixture
 def verifier(keys: WatchedKeys, clock: MovingClock) -> JWTVerifier:
-    return JWTVerifier(keys, Issuer(ISSUER, AUDIENCE), clock)
+    return verifier_of(keys, clock)
 
 
 @pytest.fixture(autouse=True)

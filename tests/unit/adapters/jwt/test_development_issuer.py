@@ -17,10 +17,10 @@ from sanctum_messaging.adapters.jwt.development import (
     _make_key,
 )
 from sanctum_messaging.adapters.jwt.keys import StaticKeys, parse_key_set
-from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
+from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
 from sanctum_messaging.domain.errors import InvalidError
 from sanctum_messaging.ports.identity import VerifiedToken
-from tests.unit.adapters.jwt.identity_provider import NOW, MovingClock, assert_refused
+from tests.identity_provider import NOW, MovingClock, assert_refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,8 @@ def issuer(tmp_path: Path, clock: MovingClock) -> DevelopmentIssuer:
 
 
 def verifier_of(issuer: DevelopmentIssuer, clock: MovingClock) -> JWTVerifier:
-    return JWTVerifier(StaticKeys(parse_key_set(json.dumps(issuer.jwks()).encode())), DEVELOPMENT, clock)
+    keys = StaticKeys(parse_key_set(json.dumps(issuer.jwks()).encode()))
+    return JWTVerifier([TrustedIssuer(DEVELOPMENT, keys)], clock)
 
 
 async def verified(issuer: DevelopmentIssuer, token: str) -> VerifiedToken:

@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sanctum_messaging.adapters.jwt.claims import Issuer
-from sanctum_messaging.adapters.jwt.jwks import MAX_UNKNOWN_KIDS, FileDocument, HTTPDocument, JWKSCache
+from sanctum_messaging.adapters.jwt.jwks import MAX_UNKNOWN_KIDS, FileDocument, HTTPDocument
 from sanctum_messaging.adapters.jwt.keys import KeySetError
-from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
 from sanctum_messaging.domain.errors import UnavailableError
-from tests.unit.adapters.jwt.identity_provider import (
-    AUDIENCE,
+from tests.identity_provider import (
     ED,
     ISSUER,
     STRANGER,
@@ -21,15 +17,19 @@ from tests.unit.adapters.jwt.identity_provider import (
     Provider,
     assert_accepted,
     assert_refused,
+    cache_of,
     claims,
     published,
     running_provider,
     sign,
+    verifier_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, MutableMapping
     from pathlib import Path
+
+    from sanctum_messaging.adapters.jwt.jwks import JWKSCache
 
 NEW = STRANGER
 """The key that the provider changes to."""
@@ -43,7 +43,7 @@ async def provider() -> AsyncGenerator[Provider, None]:
 
 @pytest.fixture
 async def cache(provider: Provider, clock: MovingClock) -> AsyncGenerator[JWKSCache, None]:
-    cache = JWKSCache(HTTPDocument(provider.url, timeout_s=0.2), clock)
+    cache = cache_of(HTTPDocument(provider.url, timeout_s=0.2), clock)
     yield cache
     await cache.close()
 
@@ -101,21 +101,17 @@ async def test_who_gives_up_waiting_does_not_end_the_read_for_others(provider: P
 async def test_ten_thousand_unknown_kids_cause_one_read_per_cooldown(
     provider: Provider, cache: JWKSCache, clock: MovingClock
 ) -> None:
-    verifier = JWTVerifier(cache, Issuer(ISSUER, AUDIENCE), clock)
+    verifier = verifier_of(cache, clock)
     await verifier.start()
     good = sign(claims())
     forged = good.partition(".")[2]
-    taken = []
 
     for round_ in range(4):
         clock.pass_seconds(30)
         for number in range(2500):
-            begun = time.perf_counter()
             await assert_refused(verifier, f"{header_with(f'{round_}-{number}')}.{forged}")
-            taken.append(time.perf_counter() - begun)
         await assert_accepted(verifier, good)
     assert provider.hits == 1 + 4
-    assert sorted(taken)[len(taken) * 99 // 100] < 0.05
 
 
 def header_with(kid: str) -> str:
@@ -211,7 +207,7 @@ async def test_old_keys_are_read_again_behind_the_requests_back(
 async def test_a_token_proven_before_ends_with_its_key(
     provider: Provider, cache: JWKSCache, clock: MovingClock
 ) -> None:
-    verifier = JWTVerifier(cache, Issuer(ISSUER, AUDIENCE), clock)
+    verifier = verifier_of(cache, clock)
     token = sign(claims())
     await assert_accepted(verifier, token)
     provider.body = published(new=NEW)
@@ -325,7 +321,7 @@ async def test_without_any_keys_the_service_says_that_it_cannot_tell(
 
 async def test_a_provider_that_is_down_takes_no_key_away(clock: MovingClock) -> None:
     async with running_provider(published(ed=ED)) as provider:
-        cache = JWKSCache(HTTPDocument(provider.url), clock)
+        cache = cache_of(HTTPDocument(provider.url), clock)
         await cache.start()
 
     for _ in range(10):
@@ -365,7 +361,7 @@ async def test_a_slow_provider_delays_nobody_whose_key_is_known(
 
 
 async def test_closing_ends_a_read_that_is_under_way(provider: Provider, clock: MovingClock) -> None:
-    cache = JWKSCache(HTTPDocument(provider.url), clock)
+    cache = cache_of(HTTPDocument(provider.url), clock)
     provider.open.clear()
     waiting = asyncio.create_task(cache.start())
     await provider.asked.wait()
@@ -378,7 +374,7 @@ async def test_closing_ends_a_read_that_is_under_way(provider: Provider, clock: 
 
 
 async def test_a_cache_that_never_read_can_be_closed(provider: Provider, clock: MovingClock) -> None:
-    verifier = JWTVerifier(JWKSCache(HTTPDocument(provider.url), clock), Issuer(ISSUER, AUDIENCE), clock)
+    verifier = verifier_of(cache_of(HTTPDocument(provider.url), clock), clock)
 
     await verifier.close()
 
@@ -392,7 +388,13 @@ async def test_failures_are_logged_without_the_address(
     await cache.start()
 
     assert logged == [
-        {"event": "jwks_read_failed", "log_level": "warning", "reason": "the provider answered 503", "keys_kept": 0}
+        {
+            "event": "jwks_read_failed",
+            "log_level": "warning",
+            "issuer": ISSUER,
+            "reason": "the provider answered 503",
+            "keys_kept": 0,
+        }
     ]
 
 
@@ -437,7 +439,7 @@ async def test_a_document_of_the_greatest_size_is_read(provider: Provider) -> No
 async def test_keys_are_read_from_a_file_and_read_again(tmp_path: Path, clock: MovingClock) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(published(ed=ED))
-    cache = JWKSCache(FileDocument(path), clock)
+    cache = cache_of(FileDocument(path), clock)
     await cache.start()
     assert await kids(cache, "ed") == ["ed"]
 

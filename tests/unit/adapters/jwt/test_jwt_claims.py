@@ -7,8 +7,8 @@ from joserfc.jwk import OKPKey
 
 from sanctum_messaging.adapters.jwt.claims import Issuer
 from sanctum_messaging.adapters.jwt.keys import StaticKeys, parse_key_set
-from sanctum_messaging.adapters.jwt.verifier import MAX_REMEMBERED, JWTVerifier, _ProvenTokens
-from tests.unit.adapters.jwt.identity_provider import (
+from sanctum_messaging.adapters.jwt.verifier import MAX_REMEMBERED, JWTVerifier, TrustedIssuer, _Proof, _ProvenTokens
+from tests.identity_provider import (
     AUDIENCE,
     EC,
     ED,
@@ -23,6 +23,7 @@ from tests.unit.adapters.jwt.identity_provider import (
     claims,
     published,
     sign,
+    verifier_of,
 )
 
 SECOND = NOW // 1000
@@ -161,7 +162,7 @@ async def test_claim_names_are_configured(clock: MovingClock) -> None:
     issuer = Issuer(
         ISSUER, AUDIENCE, tenant_claim="https://x.example/org", device_claim="dev", session_claim="session_state"
     )
-    verifier = JWTVerifier(StaticKeys(KEYS), issuer, clock)
+    verifier = JWTVerifier([TrustedIssuer(issuer, StaticKeys(KEYS))], clock)
     named = claims(dev="d", session_state="s", device_id="no", sid="no", **{"https://x.example/org": "acme"})
 
     token = await verifier.verify(sign(named))
@@ -194,6 +195,23 @@ async def test_a_token_begins_thirty_seconds_before_its_time(verifier: JWTVerifi
     await assert_refused(verifier, token)
 
 
+@pytest.mark.parametrize("others", [{}, {"nbf": SECOND}, {"nbf": 0}])
+async def test_s_t5_a_token_of_the_future_is_refused_until_clocks_can_have_differed_by_no_more(
+    verifier: JWTVerifier, clock: MovingClock, others: dict[str, object]
+) -> None:
+    token = sign(claims(iat=SECOND + 60, **others))
+
+    clock.pass_seconds(29.999)
+    await assert_refused(verifier, token)
+    clock.pass_seconds(0.001)
+    await assert_accepted(verifier, token)
+
+
+async def test_a_token_was_issued_when_it_says_so(verifier: JWTVerifier) -> None:
+    assert (await verifier.verify(sign(claims(iat=SECOND - 5)))).issued_at == NOW - 5_000
+    assert (await verifier.verify(sign(claims()))).issued_at is None
+
+
 async def test_a_proven_token_is_not_proven_again(verifier: JWTVerifier, keys: WatchedKeys) -> None:
     token = sign(claims())
 
@@ -221,14 +239,17 @@ async def test_a_withdrawn_key_ends_the_tokens_it_signed(verifier: JWTVerifier, 
     await assert_accepted(verifier, other)
 
 
-async def test_what_is_remembered_is_bounded_and_drops_what_was_used_longest_ago(verifier: JWTVerifier) -> None:
+async def test_what_is_remembered_is_bounded_and_drops_what_was_used_longest_ago(
+    verifier: JWTVerifier, keys: WatchedKeys
+) -> None:
     proven = _ProvenTokens()
-    entry = await verifier._prove(sign(claims()).encode()), KEYS[0]
+    trusted = TrustedIssuer(Issuer(ISSUER, AUDIENCE), keys)
+    proof = _Proof(await verifier._prove(sign(claims()).encode()), trusted, KEYS[0])
     for number in range(MAX_REMEMBERED):
-        proven.remember(str(number).encode(), *entry)
+        proven.remember(str(number).encode(), proof)
     assert proven.find(b"0")
 
-    proven.remember(b"new", *entry)
+    proven.remember(b"new", proof)
 
     assert len(proven._entries) == MAX_REMEMBERED
     assert proven.find(b"0")
@@ -238,15 +259,14 @@ async def test_what_is_remembered_is_bounded_and_drops_what_was_used_longest_ago
 
 async def test_a_token_without_kid_needs_a_choice_of_one(clock: MovingClock) -> None:
     token = sign(claims(), kid=None)
-    issuer = Issuer(ISSUER, AUDIENCE)
     one, two = published(ed=ED, ec=EC), published(ed=ED, other=OKPKey.generate_key("Ed25519"))
 
-    await assert_accepted(JWTVerifier(StaticKeys(parse_key_set(one)), issuer, clock), token)
-    await assert_refused(JWTVerifier(StaticKeys(parse_key_set(two)), issuer, clock), token)
+    await assert_accepted(verifier_of(StaticKeys(parse_key_set(one)), clock), token)
+    await assert_refused(verifier_of(StaticKeys(parse_key_set(two)), clock), token)
 
 
 async def test_keys_that_share_a_kid_are_all_tried(clock: MovingClock) -> None:
     twins = json.dumps({"keys": [{**key.as_dict(private=False), "kid": "k"} for key in (STRANGER, ED)]}).encode()
-    verifier = JWTVerifier(StaticKeys(parse_key_set(twins)), Issuer(ISSUER, AUDIENCE), clock)
+    verifier = verifier_of(StaticKeys(parse_key_set(twins)), clock)
 
     await assert_accepted(verifier, sign(claims(), kid="k"))

@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from sanctum_messaging.adapters.jwt.keys import KeySetError, parse_key_set
-from tests.unit.adapters.jwt.identity_provider import EC, ED, RSA, encode
+from tests.identity_provider import EC, ED, RSA, encode
 
 
 def jwk(key: RSAKey | ECKey | OKPKey, **changes: object) -> dict[str, object]:

@@ -11,7 +11,7 @@ from joserfc.jwk import OctKey
 from sanctum_messaging.adapters.jwt.verifier import _REGISTRIES, JWTVerifier
 from sanctum_messaging.domain.model import Millis, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken
-from tests.unit.adapters.jwt.identity_provider import (
+from tests.identity_provider import (
     EC,
     ED,
     NOW,

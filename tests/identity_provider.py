@@ -13,14 +13,18 @@ import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from sanctum_messaging.adapters.jwt.claims import Issuer
+from sanctum_messaging.adapters.jwt.jwks import JWKSCache
 from sanctum_messaging.adapters.jwt.keys import StaticKeys, VerificationKey, parse_key_set
+from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
 from sanctum_messaging.domain.errors import UnauthenticatedError
 from sanctum_messaging.ports.identity import VerifiedToken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
+    from sanctum_messaging.adapters.jwt.jwks import KeyDocument
+    from sanctum_messaging.adapters.jwt.keys import KeySource
 
 ISSUER = "https://id.example/realms/acme"
 AUDIENCE = "sanctum"
@@ -134,6 +138,16 @@ async def running_provider(body: bytes = b"") -> AsyncGenerator[Provider, None]:
         provider.open.set()
         server.close()
         await server.wait_closed()
+
+
+def verifier_of(keys: KeySource, clock: Callable[[], int]) -> JWTVerifier:
+    """A verifier that trusts this issuer alone."""
+    return JWTVerifier([TrustedIssuer(Issuer(ISSUER, AUDIENCE), keys)], clock)
+
+
+def cache_of(document: KeyDocument, clock: Callable[[], int]) -> JWKSCache:
+    """The cache of this issuer's keys."""
+    return JWKSCache(document, clock, issuer=ISSUER)
 
 
 KEYS = parse_key_set(
