@@ -1,7 +1,7 @@
 """Rate limits counted in this process: exact, at once, and in bounded memory.
 
 This is GCRA: of each caller it is only known when all of his limit will be there again, if he takes nothing more until
-then. That time is a whole number of parts of a millisecond, of which there are ``limit.max``, so that nothing is rounded.
+then. That time is a whole number of parts of a millisecond, ``limit.max`` of them, so that nothing is rounded.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 MAX_CALLERS = 50_000
 """Of one limit who have not all of it; they need 15 MB. As each limit has its own, addresses can't push users out."""
-LOOKED_AT = 4
-"""Callers of longest standing who are looked at when a new one comes, to forget who has all of his limit again."""
+LOOKED_AT = 2
+"""Callers of longest standing who are looked at when a new one comes, so that more may leave than come."""
+COMPARED = 4
+"""Callers of whom one is forgotten when it is full: a refused one stays next to three who used less."""
 
 
 class MemoryLimiter:
@@ -105,12 +107,20 @@ class _Callers:
         return level_at(self.limit, debt)
 
     def _make_room(self, now: int) -> None:
-        """Forget some who have all again; if none is found and it is full, who will have it soonest of those looked at.
+        """Forget those of longest standing who have all again, and if it is full one who has not."""
+        full_at = self.full_at
+        for _ in range(min(LOOKED_AT, len(full_at))):
+            key, at = full_at.popitem(last=False)
+            if at > now:
+                full_at[key] = at
+        if len(full_at) >= self._max_callers:
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        """Forget who will have all again soonest, of a few.
 
         Nobody gets rid of a refusal by a flood of other names, unless he uses as much of the limit under each of them.
         """
-        oldest = [self.full_at.popitem(last=False) for _ in range(min(LOOKED_AT, len(self.full_at)))]
-        kept = [each for each in oldest if each[1] > now]
-        if len(self.full_at) + len(kept) >= self._max_callers:
-            kept.remove(min(kept, key=lambda each: each[1]))
-        self.full_at.update(kept)
+        few = [self.full_at.popitem(last=False) for _ in range(min(COMPARED, len(self.full_at)))]
+        few.remove(min(few, key=lambda each: each[1]))
+        self.full_at.update(few)

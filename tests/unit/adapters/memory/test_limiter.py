@@ -43,9 +43,9 @@ def test_who_has_all_of_his_limit_again_is_forgotten_when_others_come(clock: Han
     for number in range(1_000):
         limiter.take([Charge(FAILURES, f"address-{number}")])
     clock.advance(60)
-    for number in range(400):
+    for number in range(600):
         limiter.take([Charge(FAILURES, f"other-{number}")])
-    assert len(limiter) == 400
+    assert len(limiter) == 600
 
 
 def test_a_limit_that_was_changed_begins_anew(clock: HandClock) -> None:
