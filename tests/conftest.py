@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sanctum_messaging.adapters.postgres import migrate as postgres_migrate
 from sanctum_messaging.adapters.sqlite.database import Database
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from tests.servers.postgres import PostgresServer
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# How long an example takes says more about the machine's other work than about ours. In CI the examples are always the
+# same ones, so that what fails there fails again; everywhere else they are new each time.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("tests")
 
 
 class HandClock(SystemClock):
