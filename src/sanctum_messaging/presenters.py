@@ -19,7 +19,15 @@ from sanctum_messaging.domain.events import (
     ParticipantChange,
     Signal,
 )
-from sanctum_messaging.domain.model import Conversation, ConversationView, Message, Millis, Participant, ReadMarker
+from sanctum_messaging.domain.model import (
+    Actor,
+    Conversation,
+    ConversationView,
+    Message,
+    Millis,
+    Participant,
+    ReadMarker,
+)
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.frames import EventFrame, SignalFrame
 from sanctum_messaging.protocol.resources import (
@@ -184,3 +192,16 @@ def present_problem(error: SanctumError, request_id: str) -> Problem:
         cursor=str(error.cursor) if isinstance(error, CursorLostError) else UNSET,
         errors=[FieldProblem(field=fault.field, code=fault.code) for fault in error.faults] or UNSET,
     )
+
+
+def name_actor(actor: Actor) -> dict[str, str]:
+    """Name a caller to the operator: whom he acts as, and, if that is somebody else, who he is."""
+    named: dict[str, str] = {
+        "tenant": actor.tenant,
+        "user": actor.user,
+        "device": actor.device,
+        "session": actor.session,
+    }
+    if actor.impersonating:
+        named["bearer"] = actor.bearer
+    return named

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Router
 
 from sanctum_messaging.api.calls import ACTOR, ROUTE, Call, Reply, find_address, find_header, send_reply
+from sanctum_messaging.api.middleware.access_log import AccessLog
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.client_address import ClientAddress
 from sanctum_messaging.api.middleware.cors import CORS
@@ -37,6 +38,7 @@ def create_api(services: Services) -> ASGIApp:
     app = Problems(app)
     app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
     app = SecurityHeaders(app)
+    app = AccessLog(app, services)
     app = ClientAddress(app, settings.trusted_proxies)
     return RequestId(app, services.ports.clock)
 
@@ -50,7 +52,7 @@ class Dispatcher:
         self._extra = Router(list(services.extra_routes), redirect_slashes=False, default=_find_nothing)
         self._tree: PathTree[ASGIApp] = PathTree()
         for path, endpoint in operations(services, ROUTES).items():
-            self._tree.add("GET", path, endpoint)
+            self._tree.add("GET", path, _named(f"GET {path}", endpoint))
         for route in ROUTES:
             self._tree.add(route.method, route.path, Endpoint(services, route))
 
@@ -74,6 +76,7 @@ class Dispatcher:
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == WS_PATH:
+            scope[ROUTE] = f"GET {WS_PATH}"
             await self._websocket(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
@@ -113,6 +116,14 @@ class Endpoint:
             use=self._use,
             request_id=scope.get(REQUEST_ID, ""),
         )
+
+
+def _named(name: str, endpoint: ASGIApp) -> ASGIApp:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ROUTE] = name
+        await endpoint(scope, receive, send)
+
+    return serve
 
 
 async def _find_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

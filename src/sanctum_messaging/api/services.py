@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from sanctum_messaging.api.request_counts import RequestCounts
 from sanctum_messaging.guards.addresses import NOBODY, Networks
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from sanctum_messaging.guards.admission import Admission
+    from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports import Ports
     from sanctum_messaging.ports.streams import Streams
 
@@ -55,4 +57,7 @@ class Services:
     render_metrics: Callable[[], Awaitable[bytes]]
     ready: Callable[[], Awaitable[Readiness]]
     settings: ApiSettings = ApiSettings()
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    access_log: WriteEvent | None = None
+    """Takes a line for each request; none if none is wanted."""
     extra_routes: tuple[BaseRoute, ...] = ()

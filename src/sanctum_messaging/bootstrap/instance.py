@@ -15,6 +15,7 @@ from sanctum_messaging.domain.limits import Use
 from sanctum_messaging.guards.admission import Admission, Visit
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
+from sanctum_messaging.observability.hot_events import find_write_event
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateWriter
 from sanctum_messaging.workers.participant_cache import ParticipantCache
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.config import Config
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.callables import Authenticate, Credentials
+    from sanctum_messaging.observability.hot_events import Fields, WriteEvent
     from sanctum_messaging.ports.clock import Clock
 
 
@@ -59,6 +61,7 @@ class Instance:
             settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
             sweep_seconds=sharing.sweep_seconds,
             invalidate=self.participants.invalidate,
+            write_event=access_log(config) or _write_nothing,
         )
         bus.attach(self.hub)
 
@@ -108,9 +111,18 @@ class Instance:
             await self.participants.stop()
 
 
+def access_log(config: Config) -> WriteEvent | None:
+    """Find what takes a line for each request and each connection; none if none is wanted."""
+    return find_write_event() if config.access_log else None
+
+
 def origin_policy(config: Config) -> OriginPolicy:
     """Say which origins' pages may call, over HTTP and on the socket."""
     return OriginPolicy(config.cors_allowed_origins, credentials=config.cors_allow_credentials)
+
+
+def _write_nothing(_event: str, _fields: Fields) -> None:
+    """Do not tell of connections."""
 
 
 def _authenticate_with(admission: Admission, origins: OriginPolicy) -> Authenticate:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.api.application import create_api
 from sanctum_messaging.api.readiness import WriteProbe
+from sanctum_messaging.api.request_counts import RequestCounts
 from sanctum_messaging.api.services import ApiSettings, Services
 from sanctum_messaging.bootstrap.gate import Gate
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
-from sanctum_messaging.bootstrap.instance import Instance
+from sanctum_messaging.bootstrap.instance import Instance, access_log
 from sanctum_messaging.bootstrap.readings import instance_readings
+from sanctum_messaging.bootstrap.readings.requests import request_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.demo.routes import demo_routes
@@ -70,13 +72,15 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
 def _serving(config: Config, admission: Admission, instance: Instance, share_metrics: ShareMetrics) -> Service:
     storage, sharing = instance.storage, instance.sharing
     gate = Gate(WriteProbe(storage.store, instance.clock), lambda: (*storage.risks, *sharing.faults()))
+    requests = RequestCounts()
+    readings = [*instance_readings(instance), *request_readings(requests)]
     asgi = create_api(
         Services(
             ports=instance.ports,
             admission=admission,
             streams=instance.hub,
             websocket=WebSocketEndpoint(instance.hub),
-            render_metrics=share_metrics(create_render_metrics(instance_readings(instance))),
+            render_metrics=share_metrics(create_render_metrics(readings)),
             ready=gate.ready,
             settings=ApiSettings(
                 config.cors_allowed_origins,
@@ -84,6 +88,8 @@ def _serving(config: Config, admission: Admission, instance: Instance, share_met
                 config.docs,
                 trusted_proxies=Networks(config.trusted_proxies),
             ),
+            requests=requests,
+            access_log=access_log(config),
             extra_routes=tuple(demo_routes(development_issuer(config, instance.clock.now))) if config.dev else (),
         )
     )

@@ -12,6 +12,7 @@ from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.hub.delivery import Delivery
 from sanctum_messaging.hub.dialogue import Dialogue
 from sanctum_messaging.hub.transport import DisconnectedError
+from sanctum_messaging.presenters import name_actor
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.protocol.frames import Drain
 from sanctum_messaging.protocol.session import Due, ServerSession
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.registry import Parts
     from sanctum_messaging.hub.transport import Transport
+    from sanctum_messaging.observability.hot_events import Fields
 
 _GONE = 1006
 """Stands for a client that went away by itself; never sent."""
@@ -39,6 +41,8 @@ class Connection:
         self._parts = parts
         self._settings = settings
         self._transport = transport
+        self._handshake = handshake
+        self._begun = settings.monotonic()
         self._handshake = handshake
         self._session = ServerSession(
             settings.monotonic(),
@@ -58,6 +62,7 @@ class Connection:
         """Serve the client until he leaves or is closed; leaves nothing behind, also when it is cancelled."""
         self._parts.registry.enter(self)
         self._parts.source.counters.connections += 1
+        self._tell("connection_opened", {})
         try:
             async with self._tasks:
                 self.spawn(self._dialogue.run)
@@ -179,3 +184,22 @@ class Connection:
         if opening is not None:
             self._parts.registry.give_up(opening.resume)
             source.users.release(opening.user, self._settings.monotonic())
+        self._tell_end(_GONE if self._closing.cancelled() else self._closing.result() or _GONE)
+
+    def _tell_end(self, code: int) -> None:
+        dialogue = self._dialogue
+        fields = {
+            "code": int(code),
+            "duration_s": round(self._settings.monotonic() - self._begun, 3),
+            "events": self.delivery.delivered,
+            "frames": dialogue.received,
+            "resumed": dialogue.opening is not None and dialogue.opening.resume.resumed,
+        }
+        self._tell("connection_closed", fields)
+
+    def _tell(self, event: str, fields: Fields) -> None:
+        """Tell of this connection in the log; who it is may turn out at ``hello`` only."""
+        actor = self._dialogue.actor or self._handshake.actor
+        named = {} if actor is None else name_actor(actor)
+        always = {"session_id": self._dialogue.id, "address": self._handshake.peer}
+        self._parts.write_event(event, {**always, **named, **fields})

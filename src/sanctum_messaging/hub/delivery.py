@@ -39,6 +39,8 @@ class Delivery:
         """Everything of the stream up to here was handed over."""
         self._user: User | None = None
         self._catch_up: CatchUp | None = None
+        self.delivered = 0
+        """Events that were handed over."""
         self._events: deque[Delivered] = deque()
         self._pending_bytes = 0
         self._replies: deque[bytes | type[ServerPing | ServerPong]] = deque()
@@ -183,6 +185,7 @@ class Delivery:
         # From here on it counts as handed over: it is written, or nothing is any more.
         self.position = cursor
         self._source.counters.deliveries += 1
+        self.delivered += 1
         await self._hand_over(frame)
 
     async def _send_reply(self) -> None:

@@ -95,6 +95,8 @@ class Dialogue:
         self.id = secrets.token_hex(16)
         self.actor: Actor | None = None
         self.opening: Opening | None = None
+        self.received = 0
+        """Frames that came, well-formed or not."""
         self.listening = False
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
@@ -109,6 +111,7 @@ class Dialogue:
             self.listening = True
             message = await self._transport.receive()
             self.listening = False
+            self.received += 1
             self._session.heard(self._parts.source.settings.monotonic())
             await self._take(message)
 

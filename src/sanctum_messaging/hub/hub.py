@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.transport import Transport
+    from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.log import EventLog
     from sanctum_messaging.ports.resume_store import Takeover
     from sanctum_messaging.ports.streams import EncodedPage
@@ -64,6 +65,7 @@ class WebSocketHub:
 
     Where others append to the same log, ``sweep_seconds`` says how long the database may go without being looked at.
     ``invalidate`` is told of each conversation whose set of participants changed; none: nothing that is known holds.
+    ``write_event`` takes what the log tells of each connection, its beginning and its end.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class WebSocketHub:
         settings: HubSettings | None = None,
         sweep_seconds: Callable[[], float | None] = lambda: None,
         invalidate: Callable[[ConversationId | None], None] = lambda _: None,
+        write_event: WriteEvent = lambda _event, _fields: None,
     ) -> None:
         self.settings = settings or HubSettings()
         self.counters = HubCounters()
@@ -107,7 +110,7 @@ class WebSocketHub:
             settings=self.settings,
             counters=self.counters,
         )
-        self._parts = Parts(self.callables, source)
+        self._parts = Parts(self.callables, source, write_event=write_event)
         self._polls = Polls(source, is_revoked)
         self._reads = LatestReads()
         self._early = EarlySignals()

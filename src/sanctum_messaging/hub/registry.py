@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.connection import Connection
     from sanctum_messaging.hub.dialogue import Owner
     from sanctum_messaging.hub.resume import Resume
+    from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.resume_store import Takeover
 
 
@@ -68,3 +69,5 @@ class Parts:
     callables: Callables
     source: Source
     registry: Registry = field(default_factory=Registry)
+    write_event: WriteEvent = lambda _event, _fields: None
+    """Writes into the log that a connection began, or ended."""

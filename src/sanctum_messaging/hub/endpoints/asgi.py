@@ -28,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 _BEARER = "bearer."
 _REQUEST_ID = "sanctum.request_id"
 """Where in the scope an application around this one says which request it is."""
+_REFUSED = "sanctum.refused"
+"""Where in the scope this one says how it has refused a handshake: by a status, or a close code."""
 _NO_TOKEN = ""
 """What a header that holds no bearer token proves: nothing, and it is refused as such."""
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -50,6 +52,7 @@ class WebSocketEndpoint:
         await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
         transport = ASGITransport(receive, send)
         if closing is not None:
+            scope[_REFUSED] = int(closing)
             await transport.close(closing, CLOSE_REASONS[closing])
             return
         await self._hub.serve(transport, Handshake(actor, request.act_as, request.origin, request.peer))
@@ -150,6 +153,7 @@ async def _refuse(scope: Message, send: Send, error: SanctumError) -> None:
         await send({"type": "websocket.close"})
         return
     problem = present_problem(error, scope.get(_REQUEST_ID) or secrets.token_hex(16))
+    scope[_REFUSED] = problem.status
     headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
     if isinstance(error, UnauthenticatedError):
         headers.append((b"www-authenticate", b'Bearer realm="sanctum", error="invalid_token"'))
