@@ -32,7 +32,7 @@ def check_sends(role: Role, *, any_rank: bool) -> None:
 def check_sends_type(actor: Actor, message_type: str) -> None:
     """Refuse a system message by anyone but a service."""
     if message_type == SYSTEM_TYPE and not actor.service:
-        raise ForbiddenError("Only a service sends system messages.")
+        raise ForbiddenError("Only a service writes system messages.")
 
 
 def check_leaves(actor: Actor, role: Role) -> None:
@@ -109,10 +109,14 @@ def check_room(participation: Participation, added: int) -> None:
 
 
 def check_edits(message: Message, actor: Actor, role: Role) -> None:
-    """Refuse an edit by anyone but the sender, by an observer, or of a deleted message."""
+    """Refuse an edit by anyone but the sender, by an observer, or of a deleted message.
+
+    A system message that a service sent for a user is not his to edit: it would still read as the product's own words.
+    """
     if message.sender_id != actor.user:
         raise ForbiddenError("Only the sender edits a message.")
     check_sends(role, any_rank=actor.service)
+    check_sends_type(actor, message.type)
     check_not_deleted(message)
 
 

@@ -133,6 +133,13 @@ def test_system_messages_are_for_services() -> None:
         rules.check_sends_type(ANN, "system")
 
 
+def test_system_messages_are_edited_by_services_alone() -> None:
+    system = replace(MESSAGE, type="system")
+    rules.check_edits(system, SERVICE, OBSERVER)
+    with pytest.raises(ForbiddenError):
+        rules.check_edits(system, ANN, OWNER)
+
+
 def test_an_observer_stays_until_he_is_removed() -> None:
     rules.check_leaves(ANN, MEMBER)
     with pytest.raises(ForbiddenError):
