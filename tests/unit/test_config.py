@@ -194,6 +194,7 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("JWKS_URL", "https://"),
         ("JWKS_URL", "https://user:canary@id.example/jwks"),
         ("JWKS_URL", "https://id.example/jwks#x"),
+        ("JWKS_URL", "https://id.example/\x01canary"),
         ("JWKS_URL", "https://id.example:canary/"),
         ("JWKS_URL", "https://[::1/"),
         ("JWKS_URL", "file:///etc/passwd"),

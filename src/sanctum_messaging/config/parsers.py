@@ -171,8 +171,8 @@ def parse_jwks_url(value: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise wrong from None
-    local = parts.scheme == "http" and is_loopback(host or "")
-    if not host or not (parts.scheme == "https" or local) or "@" in parts.netloc or parts.fragment or " " in value:
+    allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or ""))
+    if not host or not allowed or "@" in parts.netloc or parts.fragment or " " in value or not value.isprintable():
         raise wrong
     return value
 

@@ -181,7 +181,7 @@ class HTTPDocument:
                 return await self._fetch()
         except TimeoutError as error:
             raise KeySetError(f"the provider took longer than {self._timeout_s:g} s") from error
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise KeySetError(f"the provider could not be asked ({type(error).__name__})") from error
 
     async def close(self) -> None:

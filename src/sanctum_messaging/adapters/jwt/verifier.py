@@ -40,7 +40,7 @@ MAX_REMEMBERED = 10_000
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """RFC 9068 section 4 and RFC 7515 section 4.1.9; compared without case."""
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """Three parts, none of them empty; five would be encrypted."""
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -78,7 +78,7 @@ class JWTVerifier:
 
     async def verify(self, token: str) -> VerifiedToken:
         try:
-            claims = await self._prove(_check_form(token))
+            claims = await self._prove(_encode(token))
             claims.check_in_force(self._now())
         except TokenRefused as refusal:
             log.info("token_refused", reason=refusal.reason)
@@ -90,6 +90,7 @@ class JWTVerifier:
         known = self._proven.find(digest)
         if known is not None and known.trusted.keys.trusts(known.key):
             return known.claims
+        _check_form(token)
         header = _read_header(token)
         trusted = self._trusted.get(read_issuer(_decode_part(token.split(b".")[1])))
         if trusted is None:
@@ -117,7 +118,8 @@ class _Proof:
 class _ProvenTokens:
     """The tokens that were proven last, by digest, so that memory holds none of them.
 
-    An entry says nothing about the present: whether the token is in force and its key trusted is asked at each use.
+    An entry says nothing about the present: whether the token is in force and its key trusted is asked at each use. One
+    that has expired stays until it is pushed out, so that its next refusal costs no proof.
     """
 
     def __init__(self) -> None:
@@ -175,12 +177,16 @@ class _Registry(jws.JWSRegistry):
 _REGISTRIES = {algorithm: _Registry(algorithm) for algorithm in ALGORITHMS}
 
 
-def _check_form(token: str) -> bytes:
+def _encode(token: str) -> bytes:
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenRefused("larger than 8 KiB")
+    # Two texts never become the same bytes: what was proven is found again by them, before its form is looked at.
+    return token.encode("utf-8", "surrogatepass")
+
+
+def _check_form(token: bytes) -> None:
     if not _COMPACT.fullmatch(token):
         raise TokenRefused("not a signed token in compact form")
-    return token.encode("ascii")
 
 
 def _read_header(token: bytes) -> _Header:

@@ -100,13 +100,13 @@ def with_claim_text(name: str, text: str) -> str:
         ("scope", [1]),
     ],
 )
-async def test_a_wrong_claim_is_refused(verifier: JWTVerifier, claim: str, value: object) -> None:
+async def test_s_t5_a_wrong_claim_is_refused(verifier: JWTVerifier, claim: str, value: object) -> None:
     await assert_refused(verifier, sign(claims(**{claim: value})))
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e400", "1e9", "1.0", "1800000000e0", "01", "0x1"])
-async def test_times_are_whole_numbers(verifier: JWTVerifier, claim: str, text: str) -> None:
+async def test_s_t5_times_are_whole_numbers(verifier: JWTVerifier, claim: str, text: str) -> None:
     await assert_refused(verifier, with_claim_text(claim, text))
 
 
@@ -127,13 +127,13 @@ async def test_times_are_whole_numbers(verifier: JWTVerifier, claim: str, text: 
         json.dumps(claims()).encode("utf-16"),
     ],
 )
-async def test_a_malformed_payload_is_refused(verifier: JWTVerifier, payload: bytes) -> None:
+async def test_s_t5_a_malformed_payload_is_refused(verifier: JWTVerifier, payload: bytes) -> None:
     await assert_refused(verifier, sign(payload))
 
 
 @pytest.mark.parametrize("audience", ["sanctum", ["sanctum"], ["other", "sanctum"]])
 @pytest.mark.parametrize("subject", ["a", "auth0|5f7c", "x" * 255, "🦊" * 255, "Žofie Nováková", "a/b c"])
-async def test_right_claims_are_taken(verifier: JWTVerifier, audience: object, subject: str) -> None:
+async def test_s_t5_right_claims_are_taken(verifier: JWTVerifier, audience: object, subject: str) -> None:
     assert (await verifier.verify(sign(claims(aud=audience, sub=subject)))).subject == subject
 
 
@@ -175,7 +175,7 @@ async def test_claim_names_are_configured(clock: MovingClock) -> None:
 # Time, and what is remembered.
 
 
-async def test_a_token_ends_thirty_seconds_after_its_expiry(verifier: JWTVerifier, clock: MovingClock) -> None:
+async def test_s_t5_a_token_ends_thirty_seconds_after_its_expiry(verifier: JWTVerifier, clock: MovingClock) -> None:
     token = sign(claims(exp=SECOND + 60))
 
     clock.pass_seconds(89.999)
@@ -184,7 +184,7 @@ async def test_a_token_ends_thirty_seconds_after_its_expiry(verifier: JWTVerifie
     await assert_refused(verifier, token)
 
 
-async def test_a_token_begins_thirty_seconds_before_its_time(verifier: JWTVerifier, clock: MovingClock) -> None:
+async def test_s_t5_a_token_begins_thirty_seconds_before_its_time(verifier: JWTVerifier, clock: MovingClock) -> None:
     token = sign(claims(nbf=SECOND + 60))
 
     clock.pass_seconds(29.999)

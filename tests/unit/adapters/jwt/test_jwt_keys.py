@@ -67,7 +67,7 @@ UNUSABLE: list[object] = [
 
 
 @pytest.mark.parametrize("entry", UNUSABLE)
-def test_a_key_of_no_use_is_passed_over(entry: object) -> None:
+def test_s_t1_a_key_of_no_use_is_passed_over(entry: object) -> None:
     (key,) = parse_key_set(json.dumps({"keys": [entry, jwk(ED)]}).encode())
 
     assert key.kid == "k"

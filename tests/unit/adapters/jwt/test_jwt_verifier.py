@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,7 +71,7 @@ async def test_each_allowed_algorithm_proves(verifier: JWTVerifier, algorithm: s
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "NONE", "", "HS256", "RS1", "RS384", "ES512", "ES256K"])
 @pytest.mark.parametrize("tail", ["", "AA"])
-async def test_an_algorithm_outside_the_list_is_refused_before_a_key_is_looked_for(
+async def test_s_t1_an_algorithm_outside_the_list_is_refused_before_a_key_is_looked_for(
     verifier: JWTVerifier, keys: WatchedKeys, algorithm: str, tail: str
 ) -> None:
     head = encode(json.dumps({"alg": algorithm, "kid": "ed"}).encode())
@@ -82,7 +83,7 @@ async def test_an_algorithm_outside_the_list_is_refused_before_a_key_is_looked_f
 
 @pytest.mark.parametrize("kid", ["rsa", "ec", "ed", None])
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-async def test_a_public_key_is_no_shared_secret(verifier: JWTVerifier, kid: str | None, algorithm: str) -> None:
+async def test_s_t1_a_public_key_is_no_shared_secret(verifier: JWTVerifier, kid: str | None, algorithm: str) -> None:
     pem = RSA.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     der = RSA.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     secrets = [pem, pem.strip(), der, json.dumps(RSA.as_dict(private=False)).encode()]
@@ -110,7 +111,7 @@ async def test_a_public_key_is_no_shared_secret(verifier: JWTVerifier, kid: str 
         ("EdDSA", "EdDSA", "nobody", ED),
     ],
 )
-async def test_algorithm_key_and_signature_must_fit(
+async def test_s_t1_algorithm_key_and_signature_must_fit(
     verifier: JWTVerifier, said: str, signed: str, kid: str, key: SigningKey
 ) -> None:
     await assert_refused(verifier, with_header({"alg": said, "kid": kid}, key=key, algorithm=signed))
@@ -118,7 +119,7 @@ async def test_algorithm_key_and_signature_must_fit(
 
 @pytest.mark.parametrize("forged", [b"\x00" * 64, b"\x00", b"\xff" * 64, b"\x00" * 63 + b"\x01"])
 @pytest.mark.parametrize(("algorithm", "kid"), [("ES256", "ec"), ("EdDSA", "ed"), ("RS256", "rsa")])
-async def test_signatures_of_nothing_are_refused(
+async def test_s_t1_signatures_of_nothing_are_refused(
     verifier: JWTVerifier, algorithm: str, kid: str, forged: bytes
 ) -> None:
     head, body, _ = sign(claims(), algorithm="EdDSA", kid=kid).split(".")
@@ -127,7 +128,7 @@ async def test_signatures_of_nothing_are_refused(
     await assert_refused(verifier, f"{head}.{body}.{encode(forged)}")
 
 
-async def test_a_changed_part_breaks_the_signature(verifier: JWTVerifier) -> None:
+async def test_s_t1_a_changed_part_breaks_the_signature(verifier: JWTVerifier) -> None:
     head, body, tail = sign(claims(jti="a")).split(".")
     other_head, other_body, other_tail = sign(claims(sub="eve"), typ="JWT").split(".")
 
@@ -140,12 +141,12 @@ async def test_a_changed_part_breaks_the_signature(verifier: JWTVerifier) -> Non
 
 
 @pytest.mark.parametrize("crit", [["exp"], ["b64"], ["x"], [], None, "exp", {}])
-async def test_any_crit_is_refused(verifier: JWTVerifier, crit: object) -> None:
+async def test_s_t1_any_crit_is_refused(verifier: JWTVerifier, crit: object) -> None:
     await assert_refused(verifier, with_header({"alg": "EdDSA", "kid": "ed", "crit": crit, "exp": 1, "x": 1}))
 
 
 @pytest.mark.parametrize("header", [{"b64": False}, {"b64": False, "crit": ["b64"]}, {"b64": True}, {"b64": None}])
-async def test_an_unencoded_payload_is_refused(verifier: JWTVerifier, header: dict[str, object]) -> None:
+async def test_s_t1_an_unencoded_payload_is_refused(verifier: JWTVerifier, header: dict[str, object]) -> None:
     head = {"alg": "EdDSA", "kid": "ed", **header}
     payload = json.dumps(claims())
     unencoded = f"{encode(json.dumps(head).encode())}.{payload}"
@@ -155,12 +156,12 @@ async def test_an_unencoded_payload_is_refused(verifier: JWTVerifier, header: di
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"])
-async def test_types_of_access_tokens_are_accepted(verifier: JWTVerifier, typ: str | None) -> None:
+async def test_s_t5_types_of_access_tokens_are_accepted(verifier: JWTVerifier, typ: str | None) -> None:
     await assert_accepted(verifier, sign(claims(), typ=typ))
 
 
 @pytest.mark.parametrize("typ", ["", "dpop+jwt", "secevent+jwt", "logout+jwt", "JOSE", "JWT ", "at+jwt2", 1, ["JWT"]])
-async def test_other_types_are_refused(verifier: JWTVerifier, typ: object) -> None:
+async def test_s_t5_other_types_are_refused(verifier: JWTVerifier, typ: object) -> None:
     await assert_refused(verifier, sign(claims(), typ=typ))
 
 
@@ -188,7 +189,7 @@ async def test_other_types_are_refused(verifier: JWTVerifier, typ: object) -> No
         b"[" * 5000,
     ],
 )
-async def test_a_malformed_header_is_refused_before_a_key_is_looked_for(
+async def test_s_t1_a_malformed_header_is_refused_before_a_key_is_looked_for(
     verifier: JWTVerifier, keys: WatchedKeys, header: object
 ) -> None:
     await assert_refused(verifier, with_header(header))
@@ -196,7 +197,7 @@ async def test_a_malformed_header_is_refused_before_a_key_is_looked_for(
     assert keys.searches == 0
 
 
-async def test_a_key_that_the_token_brings_along_is_ignored(verifier: JWTVerifier) -> None:
+async def test_s_t2_a_key_that_the_token_brings_along_is_ignored(verifier: JWTVerifier) -> None:
     public = STRANGER.as_dict(private=False)
 
     async with running_provider(published(ed=STRANGER)) as canary:
@@ -232,7 +233,7 @@ async def test_header_members_of_no_concern_are_ignored(verifier: JWTVerifier) -
 # The outer form: S-T1, S-T4, S-T6.
 
 
-async def test_only_the_compact_form_is_taken(verifier: JWTVerifier) -> None:
+async def test_s_t1_only_the_compact_form_is_taken(verifier: JWTVerifier) -> None:
     token = sign(claims())
     head, body, tail = token.split(".")
     member = {"protected": head, "signature": tail}
@@ -268,7 +269,7 @@ async def test_only_the_compact_form_is_taken(verifier: JWTVerifier) -> None:
     await assert_accepted(verifier, token)
 
 
-async def test_no_second_spelling_of_a_signature_is_taken(verifier: JWTVerifier) -> None:
+async def test_s_t1_no_second_spelling_of_a_signature_is_taken(verifier: JWTVerifier) -> None:
     token = sign(claims())
 
     # 64 bytes leave four unused bits in the last of 86 characters.
@@ -276,12 +277,12 @@ async def test_no_second_spelling_of_a_signature_is_taken(verifier: JWTVerifier)
         await assert_refused(verifier, token[:-1] + last)
 
 
-async def test_a_nested_token_is_refused(verifier: JWTVerifier) -> None:
+async def test_s_t1_a_nested_token_is_refused(verifier: JWTVerifier) -> None:
     await assert_refused(verifier, sign(sign(claims()).encode(), cty="JWT"))
     await assert_refused(verifier, sign(json.dumps(sign(claims())).encode(), cty="JWT"))
 
 
-async def test_an_encrypted_token_is_refused_before_anything_is_decoded(
+async def test_s_t6_an_encrypted_token_is_refused_before_anything_is_decoded(
     verifier: JWTVerifier, keys: WatchedKeys, logged: list[MutableMapping[str, Any]]
 ) -> None:
     header = encode(json.dumps({"alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": "rsa"}).encode())
@@ -293,7 +294,7 @@ async def test_an_encrypted_token_is_refused_before_anything_is_decoded(
 
 
 @pytest.mark.parametrize("size", [8 * 1024 + 1, 100_000, 20_000_000])
-async def test_a_huge_token_is_refused_unread(
+async def test_s_t4_a_huge_token_is_refused_unread(
     verifier: JWTVerifier, logged: list[MutableMapping[str, Any]], size: int
 ) -> None:
     await assert_refused(verifier, "A" * size)
@@ -301,13 +302,25 @@ async def test_a_huge_token_is_refused_unread(
     assert logged[-1]["reason"] == "larger than 8 KiB"
 
 
-async def test_a_token_of_eight_kibibytes_is_taken(verifier: JWTVerifier) -> None:
+async def test_s_t4_a_token_of_a_hundred_megabytes_takes_no_memory(verifier: JWTVerifier) -> None:
+    token = "A" * 100_000_000
+    tracemalloc.start()
+    try:
+        await assert_refused(verifier, token)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 200_000
+
+
+async def test_s_t4_a_token_of_eight_kibibytes_is_taken(verifier: JWTVerifier) -> None:
     tokens = (sign(claims(groups="x" * size), pad="x" * pad) for size in range(5800, 6000) for pad in range(3))
 
     await assert_accepted(verifier, next(token for token in tokens if len(token) == 8 * 1024))
 
 
-async def test_the_log_tells_the_reason_and_nothing_of_the_token(
+async def test_s_t7_the_log_tells_the_reason_and_nothing_of_the_token(
     verifier: JWTVerifier, logged: list[MutableMapping[str, Any]]
 ) -> None:
     canary = "canary4711"
