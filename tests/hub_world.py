@@ -34,6 +34,7 @@ from sanctum_messaging.domain.model import (
     Millis,
     UserId,
 )
+from sanctum_messaging.hub.callables import admit_all
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.ports import Ports
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.events import Committed, Event, Memberships, Signal
     from sanctum_messaging.domain.model import Cursor, Position, TenantId
-    from sanctum_messaging.hub.callables import Credentials, OnFrame, PersistResumeState
+    from sanctum_messaging.hub.callables import AdmitFrame, Credentials, OnFrame, PersistResumeState
     from sanctum_messaging.ports.log import CursorState, StreamPage
     from sanctum_messaging.ports.resume_store import ResumeState, Takeover
     from sanctum_messaging.ports.store import Store
@@ -142,8 +143,9 @@ class World:
             clock=clock,
         )
         self.on_frame: OnFrame = create_on_frame(self.ports)
+        self.admit_frame: AdmitFrame = admit_all
         self.persist: PersistResumeState = self.resume_store.persist
-        """These two a test may replace at any time."""
+        """These three a test may replace at any time."""
         self.settings = HubSettings(now=clock.now, monotonic=clock.monotonic, tick_seconds=3_600, hole_seconds=0)
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]  # test data
         self.sweep_seconds: float | None = None
@@ -162,6 +164,7 @@ class World:
             drop_resume_state=self.resume_store.drop,
             log=self.log,
             on_frame=self._perform,
+            admit_frame=self._admit,
             is_revoked=self.is_revoked,
             settings=self.settings,
             sweep_seconds=lambda: self.sweep_seconds,
@@ -190,6 +193,9 @@ class World:
 
     async def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> FrameResult:
         return await self.on_frame(who, frame)
+
+    async def _admit(self, who: Actor, frame: Send | Read | Typing, /) -> None:
+        await self.admit_frame(who, frame)
 
     async def _persist(self, token: str, state: ResumeState, ttl: int, /) -> bool:
         return await self.persist(token, state, ttl)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
     from sanctum_messaging.protocol.results import FrameResult
 
 
+class Stage(Enum):
+    """When credentials come."""
+
+    HANDSHAKE = auto()
+    HELLO = auto()
+    """With ``hello``, where the handshake brought none."""
+    RENEWAL = auto()
+    """On a socket whose caller is known, to prove him anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a client says to prove who it is; ``act_as`` names the user for whom a service token acts."""
 
     token: str | None = field(repr=False)
     act_as: str | None = None
+    stage: Stage = Stage.HANDSHAKE
 
 
 class Authenticate(Protocol):
@@ -29,6 +41,7 @@ class Authenticate(Protocol):
         Raises:
             ForbiddenError: ``origin_not_allowed``, or ``act_as_not_allowed``.
             UnauthenticatedError: no token, or one that is not valid.
+            RateLimitedError: not so often.
             UnavailableError: nothing can be proven now.
         """
         ...
@@ -56,6 +69,22 @@ class DropResumeState(Protocol):
     async def __call__(self, resume_token: str, reason: DropReason, /) -> None:
         """Forget it, unless it was taken over."""
         ...
+
+
+class AdmitFrame(Protocol):
+    """Looks at what a client asks for before it is begun: may he, and who should know of it."""
+
+    async def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> None:
+        """Let a frame through. The next frame of the connection is not read before this returns, so it may wait.
+
+        Raises:
+            SanctumError: it is refused. Later frames are not.
+        """
+        ...
+
+
+async def admit_all(_actor: Actor, _frame: Send | Read | Typing, /) -> None:
+    """Let every frame through; an ``AdmitFrame`` for a hub whose callers may do as they like."""
 
 
 class OnFrame(Protocol):
@@ -87,4 +116,5 @@ class Callables:
     persist_resume_state: PersistResumeState
     drop_resume_state: DropResumeState
     on_frame: OnFrame
+    admit_frame: AdmitFrame
     is_revoked: IsRevoked

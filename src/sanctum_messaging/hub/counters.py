@@ -19,6 +19,8 @@ class HubCounters:
     resyncs: int = 0
     sweeps: int = 0
     """Looks at the database: for a hole, or because it was time."""
+    frames_above: int = 0
+    """Frames that came faster than they may."""
     resets: int = 0
     """How often the log turned out to be another one."""
     closes: Counter[int] = field(default_factory=Counter)

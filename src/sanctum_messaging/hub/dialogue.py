@@ -19,7 +19,8 @@ from sanctum_messaging.domain.errors import (
     UnauthenticatedError,
 )
 from sanctum_messaging.domain.model import Cursor, Millis
-from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.callables import Credentials, Stage
+from sanctum_messaging.hub.frame_rate import FloodGate
 from sanctum_messaging.hub.opening import open_stream
 from sanctum_messaging.presenters import present_problem, present_time
 from sanctum_messaging.protocol.codec import (
@@ -27,6 +28,7 @@ from sanctum_messaging.protocol.codec import (
     BadFrameError,
     RefusedFrameError,
     decode_frame,
+    find_frame_id,
 )
 from sanctum_messaging.protocol.codes import PROBLEMS, CloseCode
 from sanctum_messaging.protocol.frames import (
@@ -92,6 +94,7 @@ class Dialogue:
         self._delivery = delivery
         self._handshake = handshake
         self._slots = asyncio.Semaphore(parts.source.settings.frames_in_flight)
+        self._gate = FloodGate(parts.source.settings, parts.source.counters)
         self.id = secrets.token_hex(16)
         self.actor: Actor | None = None
         self.opening: Opening | None = None
@@ -112,12 +115,16 @@ class Dialogue:
             message = await self._transport.receive()
             self.listening = False
             self.received += 1
-            self._session.heard(self._parts.source.settings.monotonic())
-            await self._take(message)
+            now = self._parts.source.settings.monotonic()
+            self._session.heard(now)
+            await self._take(message, now)
 
-    async def _take(self, message: str | bytes) -> None:
+    async def _take(self, message: str | bytes, now: float) -> None:
         frame_id = None
         try:
+            if not self._gate.admits(now):
+                frame_id = find_frame_id(message)
+                raise self._gate.refusal()
             frame = decode_frame(message)
             frame_id = frame.id
             self._session.check_expected(frame)
@@ -132,7 +139,9 @@ class Dialogue:
     async def _answer(self, frame: AnyClientFrame) -> None:
         match frame:
             case Send() | Read() | Typing():
-                # At 32 in flight this waits, and with it the reading; the tasks' first steps run in order.
+                # Both waits hold up the reading, the second at 32 in flight; the tasks' first steps run in order.
+                if self.actor is not None:
+                    await self._parts.callables.admit_frame(self.actor, frame)
                 await self._slots.acquire()
                 self._owner.spawn(partial(self._perform, frame))
             case Ack():
@@ -212,7 +221,7 @@ class Dialogue:
 
     async def _refresh(self, frame: Auth) -> None:
         """Take a fresh token of the same caller; any other is refused and the old expiry stands."""
-        credentials = Credentials(frame.token, self._handshake.act_as)
+        credentials = Credentials(frame.token, self._handshake.act_as, Stage.RENEWAL)
         actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
         known = self.actor
         if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):

@@ -16,7 +16,7 @@ import structlog
 
 from sanctum_messaging.domain.events import OF_MEMBERSHIPS, SignalKind
 from sanctum_messaging.domain.model import ORIGIN
-from sanctum_messaging.hub.callables import Callables
+from sanctum_messaging.hub.callables import Callables, admit_all
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.events import Committed, Event, Signal
     from sanctum_messaging.domain.model import Actor, ConversationId, Cursor, Position
     from sanctum_messaging.hub.callables import (
+        AdmitFrame,
         Authenticate,
         DropResumeState,
         IsRevoked,
@@ -77,6 +78,7 @@ class WebSocketHub:
         drop_resume_state: DropResumeState,
         log: EventLog,
         on_frame: OnFrame,
+        admit_frame: AdmitFrame = admit_all,
         is_revoked: IsRevoked = lambda _: False,
         settings: HubSettings | None = None,
         sweep_seconds: Callable[[], float | None] = lambda: None,
@@ -86,7 +88,13 @@ class WebSocketHub:
         self.settings = settings or HubSettings()
         self.counters = HubCounters()
         self.callables = Callables(
-            authenticate, load_resume_state, persist_resume_state, drop_resume_state, on_frame, is_revoked
+            authenticate,
+            load_resume_state,
+            persist_resume_state,
+            drop_resume_state,
+            on_frame,
+            admit_frame,
+            is_revoked,
         )
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
         self._tail = LogTail(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.domain.errors import UnauthenticatedError
 from sanctum_messaging.domain.model import Actor, Cursor
-from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.resume import Resume, open_resume
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ async def open_stream(callables: Callables, source: Source, handshake: Handshake
     Raises:
         UnauthenticatedError: no valid token, or one of another user than the handshake's.
         ForbiddenError: the origin or ``Act-As`` is not allowed.
+        RateLimitedError: the user opens too many, or too many tokens were refused; another ``hello`` may follow.
         InvalidCursorError: the cursor was never given out.
         UnavailableError: it can't be done now.
     """
@@ -79,7 +80,9 @@ async def _identify(callables: Callables, handshake: Handshake, token: str | Non
         if known is None:
             raise UnauthenticatedError
         return known
-    actor = await callables.authenticate(Credentials(token, handshake.act_as), handshake.origin, handshake.peer)
+    stage = Stage.HELLO if known is None else Stage.RENEWAL
+    credentials = Credentials(token, handshake.act_as, stage)
+    actor = await callables.authenticate(credentials, handshake.origin, handshake.peer)
     if known is not None and (known.tenant, known.user) != (actor.tenant, actor.user):
         raise UnauthenticatedError
     return actor

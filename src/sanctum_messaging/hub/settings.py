@@ -49,6 +49,10 @@ class HubSettings:
     database_catch_ups: int = 8
     """Pages that are read from the database at a time, so that a herd leaves room for everybody else."""
     frames_in_flight: int = 32
+    frames_per_second: int = 0
+    """What a client may say, and twice as much at once; 0: as much as it likes."""
+    refuses_frames: bool = True
+    """Whether what is above that is refused, or only counted."""
     replies_pending: int = 64
 
     linger_seconds: float = 60.0
