@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
 from sanctum_messaging.bootstrap.sharing import announcing
+from sanctum_messaging.bootstrap.tokens import recorded
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from sanctum_messaging.domain.limits import Use
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.bootstrap.sharing import Sharing
     from sanctum_messaging.bootstrap.storage import Storage
+    from sanctum_messaging.bootstrap.tokens import TokenWatch
     from sanctum_messaging.config import Config
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.callables import Authenticate, Credentials
@@ -38,12 +40,20 @@ class Instance:
     """One process' writers, cache and hub over a storage, and its link to the other instances."""
 
     def __init__(
-        self, config: Config, clock: Clock, admission: Admission, *, storage: Storage, sharing: Sharing
+        self,
+        config: Config,
+        clock: Clock,
+        admission: Admission,
+        *,
+        storage: Storage,
+        sharing: Sharing,
+        tokens: TokenWatch,
     ) -> None:
         store, bus = storage.store, sharing.bus
         self.clock = clock
         self.storage = storage
         self.sharing = sharing
+        self.tokens = tokens
         self.writer = Writer(store, bus.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
         self.resume_states = ResumeStateWriter(sharing.resume_states, clock)
@@ -57,25 +67,27 @@ class Instance:
             persist_resume_state=self.resume_states.persist,
             drop_resume_state=sharing.resume_states.drop,
             log=store,
-            on_frame=create_on_frame(self.ports),
+            on_frame=recorded(create_on_frame(self.ports), tokens.audit),
+            is_revoked=tokens.known.is_revoked,
             settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
             sweep_seconds=sharing.sweep_seconds,
             invalidate=self.participants.invalidate,
             write_event=access_log(config) or _write_nothing,
         )
         bus.attach(self.hub)
+        tokens.attach(self.hub.end_revoked)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Run all parts. They stop in the opposite order: what was taken is written, and what was written is told.
 
         Raises:
-            ConfigError: the log can't be read now; within an exception group, as the other parts run already.
+            ConfigError: the database can't be read now; within an exception group, as the other parts run already.
         """
         async with asyncio.TaskGroup() as links:
             link = links.create_task(self._link())
             try:
-                async with self._writing(), self._delivering():
+                async with self._writing(), self._delivering(), self.tokens.following():
                     yield
             finally:
                 link.cancel()
@@ -85,7 +97,7 @@ class Instance:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[None]:
-        writers = (self.writer, self.markers, self.resume_states)
+        writers = (self.writer, self.markers, self.resume_states, self.tokens.audit)
         async with asyncio.TaskGroup() as tasks:
             retention = tasks.create_task(run_retention(self.storage.store, self.clock))
             for each in writers:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from sanctum_messaging.adapters.postgres import migrate
+from sanctum_messaging.adapters.postgres.audit import PostgresAudit
 from sanctum_messaging.adapters.postgres.database import Database, DatabaseRefusedError
 from sanctum_messaging.adapters.postgres.durability import find_risks
 from sanctum_messaging.adapters.postgres.installation import read_installation
 from sanctum_messaging.adapters.postgres.resume_store import PostgresResumeStore
+from sanctum_messaging.adapters.postgres.revocations import PostgresRevocations
 from sanctum_messaging.adapters.postgres.store import PostgresStore
 from sanctum_messaging.adapters.sql.migrations import MigrationError
 from sanctum_messaging.bootstrap.storage import Shared, Storage
@@ -54,6 +56,8 @@ async def open_postgres(config: Config, clock: Clock) -> AsyncGenerator[Storage]
         yield Storage(
             PostgresStore(database, clock),
             PostgresResumeStore(database, clock),
+            PostgresRevocations(database, clock),
+            PostgresAudit(database),
             Shared(installation.log_id, installation.bus_key),
             risks,
         )

@@ -18,6 +18,7 @@ from sanctum_messaging.bootstrap.readings import instance_readings
 from sanctum_messaging.bootstrap.readings.requests import request_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
+from sanctum_messaging.bootstrap.tokens import TokenWatch
 from sanctum_messaging.demo.routes import demo_routes
 from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Admission
@@ -61,8 +62,9 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
     async with open_storage(config, clock) as storage, open_sharing(config, storage, clock) as sharing:
         await verifier.start()
         try:
-            admission = Admission(verifier)
-            instance = Instance(config, clock, admission, storage=storage, sharing=sharing)
+            tokens = TokenWatch(storage, clock)
+            admission = Admission(verifier, tokens.known, tokens.audit)
+            instance = Instance(config, clock, admission, storage=storage, sharing=sharing, tokens=tokens)
             async with instance.running():
                 yield _serving(config, admission, instance, share_metrics)
         finally:

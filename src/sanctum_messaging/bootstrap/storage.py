@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from sanctum_messaging.adapters.sqlite.audit import SQLiteAudit
 from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
+from sanctum_messaging.adapters.sqlite.revocations import SQLiteRevocations
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
 from sanctum_messaging.bootstrap import sqlite
 from sanctum_messaging.config import ConfigError, Fault
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sanctum_messaging.config import Config
+    from sanctum_messaging.ports.audit import AuditLog
     from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.revocations import Revocations
     from sanctum_messaging.ports.store import Store
 
 
@@ -43,6 +47,8 @@ class Storage:
 
     store: Store
     resume_states: ResumeStates
+    revocations: Revocations
+    audit: AuditLog
     shared: Shared | None = None
     risks: tuple[str, ...] = ()
 
@@ -62,7 +68,12 @@ async def open_storage(config: Config, clock: Clock) -> AsyncGenerator[Storage]:
             yield storage
     else:
         with sqlite.open_database(config) as database:
-            yield Storage(SQLiteStore(database, clock), SQLiteResumeStore(database, clock))
+            yield Storage(
+                SQLiteStore(database, clock),
+                SQLiteResumeStore(database, clock),
+                SQLiteRevocations(database, clock),
+                SQLiteAudit(database),
+            )
 
 
 def migrate(config: Config, *, check: bool) -> int:

@@ -10,6 +10,8 @@ from sanctum_messaging.actions.identity import authenticate
 if TYPE_CHECKING:
     from sanctum_messaging.domain.limits import Use
     from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.guards.revocations import KnownRevocations
+    from sanctum_messaging.ports.audit import AuditRecorder
     from sanctum_messaging.ports.identity import TokenVerifier
 
 
@@ -29,18 +31,27 @@ class Visit:
 
 
 class Admission:
-    """Proves who is calling before anything is done for him."""
+    """Proves who is calling before anything is done for him.
 
-    def __init__(self, verifier: TokenVerifier) -> None:
+    What a service is let in for is on record before it is done, also if it is refused later on.
+    """
+
+    def __init__(self, verifier: TokenVerifier, revocations: KnownRevocations, audit: AuditRecorder) -> None:
         self._verifier = verifier
+        self._revocations = revocations
+        self._audit = audit
 
     async def admit(self, visit: Visit) -> Actor:
         """Return who is calling; nothing but this call has happened if he is refused.
 
         Raises:
-            UnauthenticatedError: the token is not valid.
+            UnauthenticatedError: the token is not valid, or was withdrawn.
             ForbiddenError: ``act_as_not_allowed``, since the token is no service token.
             InvalidError: ``Act-As`` can't be a user.
-            UnavailableError: no token can be proven now.
+            UnavailableError: no token can be proven now, or a service's use not be put on record.
         """
-        return await authenticate(self._verifier, visit.token, visit.act_as)
+        actor = await authenticate(self._verifier, visit.token, visit.act_as)
+        self._revocations.check(actor)
+        if actor.service:
+            await self._audit.record(actor, visit.action, address=visit.address, request_id=visit.request_id)
+        return actor

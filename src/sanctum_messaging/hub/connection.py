@@ -43,7 +43,6 @@ class Connection:
         self._transport = transport
         self._handshake = handshake
         self._begun = settings.monotonic()
-        self._handshake = handshake
         self._session = ServerSession(
             settings.monotonic(),
             heartbeat_seconds=settings.heartbeat_ms / 1000,

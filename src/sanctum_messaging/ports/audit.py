@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sanctum_messaging.domain.model import Millis, SessionId, TenantId, UserId
+    from sanctum_messaging.domain.model import Actor, Millis, SessionId, TenantId, UserId
 
 AUDIT_KEPT_MS = 90 * 24 * 3_600_000
 """How long a row is kept; until then the database itself refuses to delete it. The migrations hold the number too."""
@@ -58,5 +58,19 @@ class AuditLog(Protocol):
 
         Raises:
             UnavailableError: it can't be read now.
+        """
+        ...
+
+
+class AuditRecorder(Protocol):
+    """Puts a use on record before it is performed, so that none can happen off the record."""
+
+    async def record(self, actor: Actor, action: str, *, address: str | None = None, request_id: str = "") -> None:
+        """Record that a service is about to do something; durable on return, whatever then becomes of it.
+
+        Calls are recorded in the order in which they were made, and return in that order.
+
+        Raises:
+            UnavailableError: it is not on record, so it must not be done.
         """
         ...

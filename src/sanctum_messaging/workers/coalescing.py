@@ -33,6 +33,11 @@ class Coalescer(Generic[T, R]):
         self.run = self._batcher.run
         self.close = self._batcher.close
 
+    @property
+    def queued(self) -> int:
+        """How many items wait for a commit."""
+        return len(self._batcher)
+
     async def submit(self, item: T) -> R:
         """Write an item together with others; return after the commit."""
         return await self._batcher.submit(item)

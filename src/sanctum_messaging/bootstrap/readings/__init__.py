@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.bootstrap.readings.hub import hub_readings
 from sanctum_messaging.bootstrap.readings.participants import participant_cache_readings
+from sanctum_messaging.bootstrap.readings.tokens import token_readings
 from sanctum_messaging.bootstrap.readings.writer import writer_readings
 
 if TYPE_CHECKING:
@@ -19,5 +20,6 @@ def instance_readings(instance: Instance) -> list[Reading]:
         *participant_cache_readings(instance.participants),
         *writer_readings(instance.writer),
         *hub_readings(instance.hub),
+        *token_readings(instance.tokens),
         *instance.sharing.readings,
     ]
