@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
+from tests.integration.authorization.scene import UNLIMITED, Scene
 from tests.integration.calling import Api, open_api
 
 if TYPE_CHECKING:
@@ -18,3 +20,15 @@ async def api(tmp_path: Path) -> AsyncGenerator[Api]:
     """Run a service for development: any user gets a token."""
     async with open_api(tmp_path) as api:
         yield api
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Scene]:
+    """Run one service for all tests of a module; each of them has conversations of its own."""
+    folder = tmp_path_factory.mktemp("service")
+    async with open_api(folder, **UNLIMITED) as api:
+        scene = Scene(api, folder / "messaging.db")
+        try:
+            yield scene
+        finally:
+            scene.close()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 import pytest
-import pytest_asyncio
 
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.protocol.frames import AnyClientFrame
 from tests.integration.authorization.cases import CASES, OPERATIONS
 from tests.integration.authorization.frames import CODES, FRAMES, LISTENING, SPECIAL, listen, push
-from tests.integration.authorization.scene import UNLIMITED, Case, Given, Scene, path_of
+from tests.integration.authorization.scene import Case, Given, Scene, path_of
 from tests.integration.authorization.table import Row, read_rows
-from tests.integration.calling import open_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -27,18 +25,6 @@ ARRIVING = {"event", "signal"}
 """What the table of frames also tells: what arrives while one listens."""
 SPOILING = ("PATCH ", "DELETE ", "POST /v1/conversations/{conversationId}/participants")
 """Calls after which others would get another answer."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Scene]:
-    """Run one service for all rows; each of them has conversations of its own."""
-    folder = tmp_path_factory.mktemp("service")
-    async with open_api(folder, **UNLIMITED) as api:
-        scene = Scene(api, folder / "messaging.db")
-        try:
-            yield scene
-        finally:
-            scene.close()
 
 
 def test_every_call_has_a_row_and_every_row_a_call() -> None:
