@@ -90,7 +90,7 @@ def test_the_private_part_of_a_key_is_not_taken() -> None:
         b'{"keys": {}}',
         b'{"keys": 1}',
         b'{"keys": [' + b"[" * 5000,
-        json.dumps(jwk(ED)).encode(),
+        pytest.param(json.dumps(jwk(ED)).encode(), id="a lone key"),
         json.dumps({"keys": UNUSABLE}).encode(),
         json.dumps({"keys": [jwk(ED)] * 33}).encode(),
     ],
