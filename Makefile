@@ -84,7 +84,7 @@ fuzz: $(INSTALLED) ## Feed the parsers with what coverage finds to be new
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages that are tables of the code again
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 # What runs the service, in an image for example, may be told to use either database and bus, so it has the drivers of all.
 # What builds it there is locked by itself, because pip can't take a few packages out of a file with hashes.

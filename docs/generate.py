@@ -1,13 +1,19 @@
-"""Writes the pages that are tables of the code: ``docs/errors.md`` and ``docs/configuration.md``.
+"""Writes what is made of the code: the pages ``errors.md`` and ``configuration.md``, and the documents of the API.
 
-``make docs`` runs it, and a test compares the pages with what it would write.
+``make docs`` runs it, and a test compares the files with what it would write.
 """  # noqa: INP001 - a folder of texts and one script is no package
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from docs.breaking import find_breaking
+from sanctum_messaging.api.asyncapi.document import create_document as describe_socket
+from sanctum_messaging.api.openapi.document import create_document as describe_calls
+from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.config.issuers import ISSUER_SETTINGS
 from sanctum_messaging.config.variable import Variable
 from sanctum_messaging.config.variables import VARIABLES
@@ -216,13 +222,31 @@ def duty_after(code: CloseCode) -> str:
     return _DUTIES.get(code, _RECONNECTS if client_reconnects(code) else _STAYS_AWAY)
 
 
+def openapi_document() -> str:
+    """Write the description of the HTTP API, as ``/openapi.json`` serves it."""
+    return _document(describe_calls(ROUTES))
+
+
+def asyncapi_document() -> str:
+    """Write the description of the socket, as ``/asyncapi.json`` serves it."""
+    return _document(describe_socket())
+
+
 PAGES = {"errors.md": errors_page, "configuration.md": configuration_page}
+DOCUMENTS = {"openapi.json": openapi_document, "asyncapi.json": asyncapi_document}
 
 
 def main() -> None:
-    """Write all pages."""
-    for name, write in PAGES.items():
+    """Write all pages and documents, and say which changes of the documents break clients."""
+    for name, write in DOCUMENTS.items():
+        for change in find_breaking(json.loads((DOCS / name).read_text("utf-8")), json.loads(write())):
+            sys.stdout.write(f"{name}: breaking: {change}\n")
+    for name, write in {**PAGES, **DOCUMENTS}.items():
         (DOCS / name).write_text(write(), "utf-8")
+
+
+def _document(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

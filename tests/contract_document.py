@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
+from sanctum_messaging.api.asyncapi.document import create_document as describe_socket
 from sanctum_messaging.api.openapi.document import create_document
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.protocol.codes import PROBLEMS
@@ -25,6 +26,8 @@ UNDESCRIBED_HEADERS = re.compile(
     r"|strict-transport-security|cross-origin-resource-policy|referrer-policy|connection|date"
 )
 """What HTTP itself knows, and the headers that every answer bears, whatever it says."""
+
+CUT_OFF = 1006
 
 
 class Contract:
@@ -100,6 +103,42 @@ class Contract:
         return next((name for name, pattern in self._patterns.items() if pattern.fullmatch(path)), None)
 
 
+class SocketContract:
+    """The AsyncAPI document, asked whether a frame is one that it allows."""
+
+    def __init__(self, document: Json) -> None:
+        self.close_codes = {each["code"] for each in document["channels"]["stream"]["x-close-codes"]}
+        schemas = strict_schemas(document)
+        self._validators = {
+            name: validator(message["payload"], schemas) for name, message in document["components"]["messages"].items()
+        }
+        self._problems = {
+            name.removeprefix("receive."): set(operation.get("x-problem-codes", ()))
+            for name, operation in document["operations"].items()
+        }
+
+    def check_received(self, frame: Json, pushed: Json | None) -> None:
+        """Check what the service writes; ``pushed`` is the frame to which it is the answer, if any.
+
+        What was done is of the form that the document asks for; what was refused is so with a code that it tells.
+        """
+        self._check(f"server.{frame['op']}", frame)
+        if pushed is None:
+            return
+        if frame["op"] == "ok":
+            self._check(f"client.{pushed['op']}", pushed)
+        elif frame["op"] == "error" and pushed["op"] in self._problems:
+            assert frame["problem"]["code"] in self._problems[pushed["op"]], f"{pushed['op']} got {frame}"
+
+    def check_closed(self, code: int) -> None:
+        """Check how the service ended it; 1006 is what a client sees that is cut off."""
+        assert code == CUT_OFF or code in self.close_codes, code
+
+    def _check(self, name: str, frame: Json) -> None:
+        error = next(self._validators[name].iter_errors(frame), None)
+        assert error is None, f"{name} {frame}: {error}"
+
+
 def strict_schemas(document: Json) -> Json:
     """Take a document's schemas, so that what is not described does not fit: clients would ignore it, we do not."""
     schemas: Json = deepcopy(document["components"]["schemas"])
@@ -119,3 +158,4 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 CONTRACT = Contract(create_document(ROUTES))
+SOCKET = SocketContract(describe_socket())

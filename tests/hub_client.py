@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from tests.contract_document import SOCKET
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,11 +49,14 @@ class Client:
         """Every event that has been read so far, in order of arrival."""
         self._unasked: deque[Frame] = deque()
         self._ids = itertools.count(1)
+        self._pushed: dict[str, Frame] = {}
+        """The frames with an id, by it."""
         self.welcome: Frame = {}
 
     async def push(self, op: str, **fields: object) -> str:
         """Send a frame with an id of its own."""
         frame = {"op": op, "id": f"f{next(self._ids)}", **fields}
+        self._pushed[str(frame["id"])] = frame
         await self.link.write(msgspec.json.encode(frame).decode())
         return str(frame["id"])
 
@@ -134,10 +139,18 @@ class Client:
 
     async def _read(self) -> Frame:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            frame: Frame = msgspec.json.decode(await self.link.read())
+            frame: Frame = msgspec.json.decode(await self._read_message())
+        SOCKET.check_received(frame, self._pushed.get(frame.get("id", "")))
         if frame["op"] == "event":
             self.events.append(frame)
         return frame
+
+    async def _read_message(self) -> str:
+        try:
+            return await self.link.read()
+        except ClosedError as closed:
+            SOCKET.check_closed(closed.code)
+            raise
 
 
 def _fits(frame: Frame, fields: dict[str, object]) -> bool:

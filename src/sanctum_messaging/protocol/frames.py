@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from sanctum_messaging.protocol.requests import MetadataObject
 from sanctum_messaging.protocol.resources import (
     ConversationData,
     MessageData,
@@ -62,7 +63,7 @@ class Send(ClientFrame, frozen=True, tag="send"):
     client_message_id: ClientMessageIdText
     body: BodyText
     type: TypeText = "text"
-    metadata: Raw = Raw(b"{}")
+    metadata: MetadataObject | UnsetType = UNSET
     reply_to: IdText | None = None
 
 

@@ -54,6 +54,7 @@ class TestDecoding:
     def test_a_sends_metadata_is_kept_byte_for_byte(self) -> None:
         frame = decode_frame(SEND + ',"metadata":{"a" : 1.0}}')
         assert isinstance(frame, Send)
+        assert not isinstance(frame.metadata, msgspec.UnsetType)
         assert bytes(frame.metadata) == b'{"a" : 1.0}'
 
     @pytest.mark.parametrize(

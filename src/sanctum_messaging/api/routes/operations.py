@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sanctum_messaging.api.asyncapi.document import create_document as describe_socket
 from sanctum_messaging.api.calls import JSON, Reply, send_body, send_reply
 from sanctum_messaging.api.docs.page import DocsPage
 from sanctum_messaging.api.openapi.document import create_document
@@ -15,6 +16,7 @@ from sanctum_messaging.protocol.answers import HealthResult, ReadinessResult
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from sanctum_messaging.api.openapi.schemas import Json
     from sanctum_messaging.api.routing import AnyRoute
     from sanctum_messaging.api.services import Services
 
@@ -30,7 +32,8 @@ def operations(services: Services, routes: tuple[AnyRoute, ...]) -> dict[str, AS
     }
     if services.settings.docs:
         document = create_document(routes)
-        endpoints["/openapi.json"] = _document(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        endpoints["/openapi.json"] = _document(document)
+        endpoints["/asyncapi.json"] = _document(describe_socket())
         endpoints["/docs"] = DocsPage(document)
     return endpoints
 
@@ -58,7 +61,9 @@ def _metrics(services: Services) -> ASGIApp:
     return get_metrics
 
 
-def _document(encoded: bytes) -> ASGIApp:
+def _document(document: Json) -> ASGIApp:
+    encoded = msgspec.json.format(msgspec.json.encode(document), indent=2)
+
     async def get_document(scope: Scope, _receive: Receive, send: Send) -> None:
         await send_body(scope, send, status=200, body=encoded, headers=((b"content-type", JSON),))
 
