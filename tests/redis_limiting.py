@@ -1,0 +1,44 @@
+"""A limiter on Redis that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.adapters.memory.limiter import MemoryLimiter
+from sanctum_messaging.adapters.redis.limiter import RedisLimiter
+from sanctum_messaging.adapters.system import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from redis.asyncio import Redis
+
+    from sanctum_messaging.ports.clock import Clock
+
+_numbers = itertools.count(1)
+
+
+@asynccontextmanager
+async def limiting(
+    redis: Redis, *, clock: Clock | None = None, answer_seconds: float = 60
+) -> AsyncGenerator[RedisLimiter]:
+    """Run a limiter that Redis answers. On a busy machine Redis may take its time, which is no fault here."""
+    clock = clock or SystemClock()
+    name = f"instance-{next(_numbers)}"
+    limiter = RedisLimiter(redis, clock, MemoryLimiter(clock), instance=name, answer_seconds=answer_seconds)
+    task = asyncio.create_task(limiter.run())
+    try:
+        await until(lambda: limiter.is_reachable)
+        yield limiter
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition; the time limit of the suite ends it."""
+    while not holds():  # noqa: ASYNC110 - what is waited for sets no event
+        await asyncio.sleep(0.005)
