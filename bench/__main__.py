@@ -16,7 +16,7 @@ from bench.figures import Figure, render_table
 
 BENCHMARKS = (
     *("store", "http", "sockets", "fanout", "listing", "catchup", "memory"),
-    *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep"),
+    *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )
 _LONGEST_SECONDS = 300
 """A benchmark that takes longer hangs; all together take less than 10 minutes, and less than 5 with ``--quick``."""
