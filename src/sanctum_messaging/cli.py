@@ -134,6 +134,40 @@ def copy_command(source: str, target: str) -> None:
 
 
 @main.command()
+@click.option("--user", help="All tokens of this user (sub) that were issued until now.")
+@click.option("--session", help="All tokens of this session (sid).")
+@click.option("--token", metavar="JTI", help="The token with this id (jti).")
+@click.option("--tenant", default="default", show_default=True, help="Whose user, session or token it is.")
+@data_dir_option
+def revoke(user: str | None, *, session: str | None, token: str | None, tenant: str, data_dir: str | None) -> None:
+    """Refuse tokens before they expire, and close their sockets; also while the service runs."""
+    named = {"user": user, "session": session, "token": token}
+    chosen = [(kind, value) for kind, value in named.items() if value is not None]
+    if len(chosen) != 1:
+        raise click.UsageError("Name either --user, --session or --token.")
+    config = _load({"DATA_DIR": data_dir}, only=_STORAGE)
+    _configure_logging(config)
+    from sanctum_messaging.bootstrap import administration  # noqa: PLC0415 # As in serve.
+
+    ((kind, value),) = chosen
+    sys.exit(_started(lambda: administration.revoke(config, tenant=tenant, kind=kind, value=value)))
+
+
+@main.command()
+@click.option("--since", metavar="TIME", help="Not what was before, such as 2026-01-31T12:00:00Z.")
+@click.option("--user", help="What this user did, or a service for this user.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="The newest only.")
+@data_dir_option
+def audit(*, since: str | None, user: str | None, limit: int, data_dir: str | None) -> None:
+    """Print what service tokens were used for, one JSON object in each line."""
+    config = _load({"DATA_DIR": data_dir}, only=_STORAGE)
+    _configure_logging(config)
+    from sanctum_messaging.bootstrap.audit import print_audit  # noqa: PLC0415 # As in serve.
+
+    sys.exit(_started(lambda: print_audit(config, since=since, user=user, limit=limit)))
+
+
+@main.command()
 @dev_option
 @data_dir_option
 def config(*, dev: bool, data_dir: str | None) -> None:

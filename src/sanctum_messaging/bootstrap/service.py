@@ -11,6 +11,7 @@ from sanctum_messaging.api.application import create_api
 from sanctum_messaging.api.readiness import WriteProbe
 from sanctum_messaging.api.request_counts import RequestCounts
 from sanctum_messaging.api.services import ApiSettings, Services
+from sanctum_messaging.bootstrap.administration import open_administration
 from sanctum_messaging.bootstrap.gate import Gate
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
 from sanctum_messaging.bootstrap.instance import Instance, access_log
@@ -65,7 +66,7 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
             tokens = TokenWatch(storage, clock)
             admission = Admission(verifier, tokens.known, tokens.audit)
             instance = Instance(config, clock, admission, storage=storage, sharing=sharing, tokens=tokens)
-            async with instance.running():
+            async with instance.running(), open_administration(config, storage, tokens, clock):
                 yield _serving(config, admission, instance, share_metrics)
         finally:
             await verifier.close()
