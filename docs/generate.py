@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 
-RESERVED_CLOSE_CODES = frozenset({CloseCode.FLOOD, CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
+RESERVED_CLOSE_CODES = frozenset({CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
 """Part of the protocol, for clients to know; this version sends none of them."""
 RESERVED_PROBLEMS = frozenset({"headers_too_large", "host_not_allowed", "request_timeout", "uri_too_long"})
 """As above."""
@@ -83,7 +83,8 @@ is the `problem` of an `error` frame, and the connection lives on.
 | `type`, `title`, `status`, `code`, `detail` | always | the kind of problem; `type` is `urn:sanctum:problem:<code>` |
 | `requestId` | always | names the request in the log; on the socket it is the `sessionId` of the connection |
 | `retryable` | always | whether the same request may succeed later without a change |
-| `retryAfterMs` | 503 | how long to wait first; over HTTP the header `Retry-After` says the same in seconds |
+| `retryAfterMs` | 429, 503 | how long to wait first; over HTTP the header `Retry-After` says the same in seconds |
+| `scope` | 429 | whose limit it is: `address`, `device`, `session`, `user`, or `connection`, of one socket |
 | `version` | 412, 428 | the present version of what was to be changed |
 | `cursor` | 410 | where to go on after reading the lists again |
 | `errors` | mostly 422 | the fields at fault, at most 20 |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -28,6 +28,7 @@ from sanctum_messaging.domain.model import (
     Participant,
     ReadMarker,
 )
+from sanctum_messaging.protocol.answers import RateLimitResource
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.frames import EventFrame, SignalFrame
 from sanctum_messaging.protocol.resources import (
@@ -42,6 +43,9 @@ from sanctum_messaging.protocol.resources import (
     Problem,
     ReadResult,
 )
+
+if TYPE_CHECKING:
+    from sanctum_messaging.domain.limits import Level
 
 _encoder = msgspec.json.Encoder()
 _NULL = Raw(b"null")
@@ -128,6 +132,19 @@ def present_conversation_view(view: ConversationView) -> ConversationItem:
 def present_read_marker(marker: ReadMarker) -> ReadResult:
     """Present how far a user has read."""
     return ReadResult(read_seq=marker.read_seq, unread_count=marker.unread_count)
+
+
+def present_level(level: Level) -> RateLimitResource:
+    """Present a limit with what is left of it."""
+    limit = level.limit
+    return RateLimitResource(
+        name=limit.name,
+        scope=limit.scope.value,
+        max=limit.max,
+        interval_ms=limit.interval_ms,
+        remaining=level.remaining,
+        reset_ms=level.reset_ms,
+    )
 
 
 def encode_event(event: Event) -> bytes:

@@ -14,6 +14,7 @@ import uvicorn
 from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import Config, load_config
+from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -43,7 +44,7 @@ class Here:
 @contextlib.asynccontextmanager
 async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
     """Run a service on a data directory and a free port."""
-    config = load_config({"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "error"}, dev=True)
+    config = load_config({"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "error", **UNLIMITED}, dev=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # asyncio does this only for sockets that say they are TCP, which those of `create_server` don't; uvloop always.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

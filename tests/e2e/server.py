@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sanctum_messaging.adapters.jwt.development import DevelopmentIssuer
+from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,11 +41,11 @@ def run_sanctum(*arguments: str, environ: dict[str, str] | None = None) -> subpr
 
 
 def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
-    """Take the environment without anything that configures a service."""
+    """Take the environment without anything that configures a service; nobody is limited unless ``more`` says so."""
     ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL", "SANCTUM_CONFIG"}
-    families = ("BUS_", "CORS_", "DATABASE_", "JW", "REDIS_")
+    families = ("BUS_", "CORS_", "DATABASE_", "JW", "RATE_LIMIT_", "REDIS_", "TRUSTED_")
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(families)}
-    return {**kept, **(more or {})}
+    return {**kept, **UNLIMITED, **(more or {})}
 
 
 class Service:

@@ -12,6 +12,7 @@ from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import load_config
 from tests.contract_document import CONTRACT
+from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -99,8 +100,8 @@ class Api:
 
 @contextlib.asynccontextmanager
 async def open_api(data_dir: Path, **environ: str) -> AsyncGenerator[Api]:
-    """Run the service; ``environ`` configures it."""
-    config = load_config({"DATA_DIR": str(data_dir), **environ}, dev=True)
+    """Run the service; ``environ`` configures it. Nobody is limited unless it says so."""
+    config = load_config({"DATA_DIR": str(data_dir), **UNLIMITED, **environ}, dev=True)
     async with open_service(config) as service:
         transport = httpx2.ASGITransport(service.asgi, raise_app_exceptions=True)
         hooks = {"response": [keep_to_contract]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.integration.authorization.scene import UNLIMITED, Scene
+from tests.integration.authorization.scene import Scene
 from tests.integration.calling import Api, open_api
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def api(tmp_path: Path) -> AsyncGenerator[Api]:
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Scene]:
     """Run one service for all tests of a module; each of them has conversations of its own."""
     folder = tmp_path_factory.mktemp("service")
-    async with open_api(folder, **UNLIMITED) as api:
+    async with open_api(folder) as api:
         scene = Scene(api, folder / "messaging.db")
         try:
             yield scene

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 
-from sanctum_messaging.api.calls import ACTOR, ROUTE, Call, Reply, find_address, find_header, send_reply
+from sanctum_messaging.api.calls import ACTOR, ROUTE, VERDICT, Call, Reply, find_address, find_header, send_reply
 from sanctum_messaging.api.middleware.access_log import AccessLog
+from sanctum_messaging.api.middleware.address_limit import AddressCheck, AddressCount
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.client_address import ClientAddress
 from sanctum_messaging.api.middleware.cors import CORS
@@ -22,6 +24,7 @@ from sanctum_messaging.api.routes.operations import operations
 from sanctum_messaging.api.routing import WS_PATH, AnyRoute, NoBody, PathTree, raw_path
 from sanctum_messaging.domain.errors import NotFoundError
 from sanctum_messaging.guards.admission import Visit
+from sanctum_messaging.guards.rate_limits import NO_LIMITS
 from sanctum_messaging.protocol.decoding import StrictDecoder
 
 if TYPE_CHECKING:
@@ -35,8 +38,10 @@ def create_api(services: Services) -> ASGIApp:
     settings = services.settings
     app: ASGIApp = Dispatcher(services)
     app = BodyLimit(app, max_bytes=settings.max_body_bytes)
+    app = AddressCheck(app, services.rate_limits)
     app = Problems(app)
     app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
+    app = AddressCount(app, services.rate_limits)
     app = SecurityHeaders(app)
     app = AccessLog(app, services)
     app = ClientAddress(app, settings.trusted_proxies)
@@ -77,6 +82,8 @@ class Dispatcher:
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == WS_PATH:
             scope[ROUTE] = f"GET {WS_PATH}"
+            # Handshakes are counted by what proves who they are of.
+            scope[VERDICT] = NO_LIMITS
             await self._websocket(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
@@ -98,7 +105,10 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         scope[ROUTE] = self._name
-        actor = scope[ACTOR] = await self._services.admission.admit(self._visit(scope))
+        visit = self._visit(scope)
+        # From here on the gate counts, whatever comes of it.
+        scope[VERDICT] = NO_LIMITS
+        actor = scope[ACTOR] = await self._services.admission.admit(visit)
         query = self._query.read(scope["query_string"])
         body = None
         if self._decoder is not None:
@@ -115,6 +125,7 @@ class Endpoint:
             action=self._name,
             use=self._use,
             request_id=scope.get(REQUEST_ID, ""),
+            tell=partial(scope.__setitem__, VERDICT),
         )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from sanctum_messaging.api.limit_headers import limit_headers
+
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
@@ -23,6 +25,8 @@ ACTOR = "sanctum.actor"
 """Under this key of the ASGI scope stands who is calling, once that is proven."""
 ROUTE = "sanctum.route"
 """Under this key stands what is asked for, by the name of its route: few different texts, whatever clients ask for."""
+VERDICT = "sanctum.verdict"
+"""Under this key stands what is left of the caller's limits, once they were asked; until then nothing was counted."""
 _HEADERS = "sanctum.headers"
 """Under this key of the ASGI scope stand the headers by name, once somebody has asked for one."""
 _encoder = msgspec.json.Encoder()
@@ -83,13 +87,14 @@ def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Send a reply as JSON; to HEAD without the body."""
+    """Send a reply as JSON with the caller's limits; to HEAD without the body."""
+    headers = (*reply.headers, *limit_headers(scope.get(VERDICT)))
     if reply.resource is None:
-        await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+        await send({"type": "http.response.start", "status": reply.status, "headers": list(headers)})
         await send({"type": "http.response.body", "body": b""})
         return
     body = _encoder.encode(reply.resource)
-    await send_body(scope, send, status=reply.status, body=body, headers=((b"content-type", JSON), *reply.headers))
+    await send_body(scope, send, status=reply.status, body=body, headers=((b"content-type", JSON), *headers))
 
 
 async def send_body(scope: Scope, send: Send, *, status: int, body: bytes, headers: Headers) -> None:

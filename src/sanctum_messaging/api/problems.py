@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.exceptions import HTTPException
 
-from sanctum_messaging.api.calls import Headers, find_header, send_body
+from sanctum_messaging.api.calls import VERDICT, Headers, find_header, send_body
+from sanctum_messaging.api.limit_headers import limit_headers
 from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundError, SanctumError
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codes import PROBLEMS
@@ -63,7 +64,12 @@ async def send_problem(scope: Scope, send: Send, error: SanctumError) -> None:
         send,
         status=problem.status,
         body=msgspec.json.encode(problem),
-        headers=((b"content-type", PROBLEM_JSON), _NO_STORE, *_headers_of(error, scope)),
+        headers=(
+            (b"content-type", PROBLEM_JSON),
+            _NO_STORE,
+            *_headers_of(error, scope),
+            *limit_headers(scope.get(VERDICT)),
+        ),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from sanctum_messaging.guards.admission import Admission
+    from sanctum_messaging.guards.rate_limits import RateLimits
     from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports import Ports
     from sanctum_messaging.ports.streams import Streams
@@ -52,6 +53,7 @@ class Services:
 
     ports: Ports
     admission: Admission
+    rate_limits: RateLimits
     streams: Streams
     websocket: ASGIApp
     render_metrics: Callable[[], Awaitable[bytes]]

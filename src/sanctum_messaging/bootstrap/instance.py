@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
+from sanctum_messaging.bootstrap.rate_limits import is_enforced
 from sanctum_messaging.bootstrap.sharing import announcing
+from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with
 from sanctum_messaging.bootstrap.tokens import recorded
 from sanctum_messaging.config import ConfigError, Fault
-from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
-from sanctum_messaging.domain.limits import Use
-from sanctum_messaging.guards.admission import Admission, Visit
+from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.observability.hot_events import find_write_event
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.bootstrap.storage import Storage
     from sanctum_messaging.bootstrap.tokens import TokenWatch
     from sanctum_messaging.config import Config
-    from sanctum_messaging.domain.model import Actor
-    from sanctum_messaging.hub.callables import Authenticate, Credentials
+    from sanctum_messaging.guards.admission import Admission
+    from sanctum_messaging.guards.rate_limits import RateLimits
     from sanctum_messaging.observability.hot_events import Fields, WriteEvent
     from sanctum_messaging.ports.clock import Clock
 
@@ -48,12 +48,14 @@ class Instance:
         storage: Storage,
         sharing: Sharing,
         tokens: TokenWatch,
+        limits: RateLimits,
     ) -> None:
         store, bus = storage.store, sharing.bus
         self.clock = clock
         self.storage = storage
         self.sharing = sharing
         self.tokens = tokens
+        self.limits = limits
         self.writer = Writer(store, bus.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
         self.resume_states = ResumeStateWriter(sharing.resume_states, clock)
@@ -62,14 +64,20 @@ class Instance:
             store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
         )
         self.hub = WebSocketHub(
-            authenticate=_authenticate_with(admission, origin_policy(config)),
+            authenticate=authenticate_with(admission, limits, origin_policy(config)),
             load_resume_state=announcing(sharing.resume_states.load, bus),
             persist_resume_state=self.resume_states.persist,
             drop_resume_state=sharing.resume_states.drop,
             log=store,
             on_frame=recorded(create_on_frame(self.ports), tokens.audit),
+            admit_frame=admit_frames_with(limits),
             is_revoked=tokens.known.is_revoked,
-            settings=HubSettings(now=clock.now, monotonic=clock.monotonic),
+            settings=HubSettings(
+                now=clock.now,
+                monotonic=clock.monotonic,
+                frames_per_second=config.rate_limit_frames,
+                refuses_frames=is_enforced(config),
+            ),
             sweep_seconds=sharing.sweep_seconds,
             invalidate=self.participants.invalidate,
             write_event=access_log(config) or _write_nothing,
@@ -135,17 +143,3 @@ def origin_policy(config: Config) -> OriginPolicy:
 
 def _write_nothing(_event: str, _fields: Fields) -> None:
     """Do not tell of connections."""
-
-
-def _authenticate_with(admission: Admission, origins: OriginPolicy) -> Authenticate:
-    async def authenticate_socket(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
-        # The endpoint has already passed over the service's own origin; the others must be listed.
-        if not origins.allows(origin, scheme="", host=None):
-            detail = "Sockets from this origin are not allowed."
-            raise ForbiddenError(detail, code="origin_not_allowed")
-        if credentials.token is None:
-            raise UnauthenticatedError
-        visit = Visit(credentials.token, credentials.act_as, address=peer, action="connect", use=Use.CONNECT)
-        return await admission.admit(visit)
-
-    return authenticate_socket

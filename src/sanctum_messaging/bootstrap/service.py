@@ -15,6 +15,7 @@ from sanctum_messaging.bootstrap.administration import open_administration
 from sanctum_messaging.bootstrap.gate import Gate
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
 from sanctum_messaging.bootstrap.instance import Instance, access_log
+from sanctum_messaging.bootstrap.rate_limits import rate_limits_of
 from sanctum_messaging.bootstrap.readings import instance_readings
 from sanctum_messaging.bootstrap.readings.requests import request_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
@@ -64,8 +65,11 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
         await verifier.start()
         try:
             tokens = TokenWatch(storage, clock)
-            admission = Admission(verifier, tokens.known, tokens.audit)
-            instance = Instance(config, clock, admission, storage=storage, sharing=sharing, tokens=tokens)
+            limits = rate_limits_of(config, clock, limiter=sharing.limiter, local=sharing.local_limiter)
+            admission = Admission(verifier, tokens.known, tokens.audit, limits)
+            instance = Instance(
+                config, clock, admission, storage=storage, sharing=sharing, tokens=tokens, limits=limits
+            )
             async with instance.running(), open_administration(config, storage, tokens, clock):
                 yield _serving(config, admission, instance, share_metrics)
         finally:
@@ -81,6 +85,7 @@ def _serving(config: Config, admission: Admission, instance: Instance, share_met
         Services(
             ports=instance.ports,
             admission=admission,
+            rate_limits=instance.limits,
             streams=instance.hub,
             websocket=WebSocketEndpoint(instance.hub),
             render_metrics=share_metrics(create_render_metrics(readings)),

@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.actions.identity import authenticate
+from sanctum_messaging.domain.errors import SanctumError, UnauthenticatedError
 
 if TYPE_CHECKING:
-    from sanctum_messaging.domain.limits import Use
+    from sanctum_messaging.domain.limits import Use, Verdict
     from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.guards.rate_limits import RateLimits, Tell
     from sanctum_messaging.guards.revocations import KnownRevocations
     from sanctum_messaging.ports.audit import AuditRecorder
     from sanctum_messaging.ports.identity import TokenVerifier
+
+
+def _ignore(_verdict: Verdict) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +34,21 @@ class Visit:
     action: str
     use: Use
     request_id: str = ""
+    tell: Tell = _ignore
+    """Learns what is left of the limits that the visit draws on, before it is refused or let in."""
 
 
 class Admission:
-    """Proves who is calling before anything is done for him.
+    """Proves who is calling, and that it is not too often, before anything is done for him.
 
     What a service is let in for is on record before it is done, also if it is refused later on.
     """
 
-    def __init__(self, verifier: TokenVerifier, revocations: KnownRevocations, audit: AuditRecorder) -> None:
+    def __init__(
+        self, verifier: TokenVerifier, revocations: KnownRevocations, audit: AuditRecorder, limits: RateLimits
+    ) -> None:
         self._verifier = verifier
+        self._limits = limits
         self._revocations = revocations
         self._audit = audit
 
@@ -48,10 +59,22 @@ class Admission:
             UnauthenticatedError: the token is not valid, or was withdrawn.
             ForbiddenError: ``act_as_not_allowed``, since the token is no service token.
             InvalidError: ``Act-As`` can't be a user.
+            RateLimitedError: he does it too often; or his token was refused as too many from his address were.
             UnavailableError: no token can be proven now, or a service's use not be put on record.
         """
-        actor = await authenticate(self._verifier, visit.token, visit.act_as)
-        self._revocations.check(actor)
+        actor = await self._identify(visit)
+        await self._limits.take(visit.use, actor, visit.address, visit.tell)
         if actor.service:
             await self._audit.record(actor, visit.action, address=visit.address, request_id=visit.request_id)
+        return actor
+
+    async def _identify(self, visit: Visit) -> Actor:
+        try:
+            actor = await authenticate(self._verifier, visit.token, visit.act_as)
+            self._revocations.check(actor)
+        except SanctumError as error:
+            self._limits.count_address(visit.use, visit.address)
+            if isinstance(error, UnauthenticatedError):
+                self._limits.take_failure(visit.address)
+            raise
         return actor

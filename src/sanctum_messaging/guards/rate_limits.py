@@ -44,6 +44,11 @@ class RateLimits:
         self._local = local
         self._shadow = shadow
 
+    @property
+    def spared(self) -> dict[str, int]:
+        """How often each limit would have refused something, in shadow mode."""
+        return {**dict.fromkeys(self.refused, 0), **({} if self._shadow is None else self._shadow.noted)}
+
     def check_address(self, use: Use, address: str | None) -> None:
         """Take nothing, and refuse an address that has nothing left here.
 
@@ -132,14 +137,14 @@ class Shadow:
     """What would have been refused: counted, and logged a line per limit every few seconds, with nobody's name."""
 
     def __init__(self, clock: Clock) -> None:
-        self.refused: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
         self._clock = clock
         self._logged: dict[str, tuple[float, int]] = {}
 
     def note(self, limit: Limit) -> None:
         """Take down that a limit would have refused something."""
-        self.refused[limit.name] += 1
-        now, count = self._clock.monotonic(), self.refused[limit.name]
+        self.noted[limit.name] += 1
+        now, count = self._clock.monotonic(), self.noted[limit.name]
         at, before = self._logged.get(limit.name, (-SHADOW_LOG_SECONDS, 0))
         if now - at >= SHADOW_LOG_SECONDS:
             self._logged[limit.name] = (now, count)

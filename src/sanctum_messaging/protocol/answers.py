@@ -109,6 +109,23 @@ class SyncPage(Resource, frozen=True):
     has_more: bool
 
 
+class RateLimitResource(Resource, frozen=True):
+    """A limit: ``max`` pass at once, then one each ``intervalMs / max``; all will be there again after ``resetMs``."""
+
+    name: str
+    scope: Literal["address", "device", "session", "user"]
+    max: int
+    interval_ms: int
+    remaining: int
+    reset_ms: int
+
+
+class RateLimitsResult(Resource, frozen=True):
+    """The limits that a caller draws on."""
+
+    limits: list[RateLimitResource]
+
+
 class HealthResult(Resource, frozen=True):
     """The process answers."""
 

@@ -230,11 +230,13 @@ READING_CASES = {
         Place.JOINED, then=edit_message, query=since, shows=events_of("message.updated")
     ),
 }
+LIMITS_CASES = {("GET /v1/rate-limits", "one's own limits"): Case(Place.NONE)}
 OPERATIONS = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 CASES = {
     **CONVERSATIONS_CASES,
     **PARTICIPANTS_CASES,
     **MESSAGES_CASES,
     **READING_CASES,
+    **LIMITS_CASES,
     **{(f"GET {path}", "the instance"): Case(Place.NONE) for path in OPERATIONS},
 }

@@ -28,12 +28,6 @@ USERS = {
     "service for removed": "removed",
 }
 """The user ids of those callers who are not called as they are."""
-_LIMITS = (
-    *("MAX", "PER_DEVICE", "PER_SESSION", "PER_USER", "READ_PER_USER", "CREATE_PER_USER"),
-    *("CONNECT_PER_USER", "CONNECT_PER_ADDRESS", "AUTH_FAILURES", "FRAMES"),
-)
-UNLIMITED = {f"RATE_LIMIT_{name}": "0" for name in _LIMITS}
-"""Every caller asks for more than is polite."""
 _TABLES = ("conversation", "participant", "membership", "message")
 
 

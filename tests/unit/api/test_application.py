@@ -12,6 +12,7 @@ from sanctum_messaging.api.application import create_api
 from sanctum_messaging.api.services import Readiness, Services
 from sanctum_messaging.observability.metrics import share_with_nobody
 from tests.acting import running_ports
+from tests.unit.guards.conftest import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -49,6 +50,7 @@ async def app(store: SQLiteStore, clock: HandClock) -> AsyncGenerator[ASGIApp]:
             Services(
                 ports=ports,
                 admission=Nowhere(),  # type: ignore[arg-type]  # no call in here has a token
+                rate_limits=limits_of(clock),
                 streams=Nowhere(),  # type: ignore[arg-type]  # nor a stream
                 websocket=accept,
                 render_metrics=share_with_nobody(lambda: b""),

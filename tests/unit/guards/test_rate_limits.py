@@ -55,6 +55,7 @@ async def test_what_is_refused_takes_from_nothing(rate_limits: RateLimits) -> No
     assert told[0].refused.name == "send-device"
     assert await left(rate_limits) == before
     assert rate_limits.refused == {**dict.fromkeys(rate_limits.refused, 0), "send-device": 1}
+    assert sum(rate_limits.spared.values()) == 0
 
 
 async def test_whoever_waits_as_told_is_let_through(rate_limits: RateLimits, clock: HandClock) -> None:
@@ -142,8 +143,7 @@ async def test_no_limits_refuse_nothing_and_tell_of_nothing(clock: HandClock) ->
 
 class TestShadow:
     async def test_refuses_nothing_and_counts_what_it_would_have(self, clock: HandClock) -> None:
-        shadow = Shadow(clock)
-        limits = limits_of(clock, SETTINGS, shadow=shadow)
+        limits = limits_of(clock, SETTINGS, shadow=Shadow(clock))
         with capture_logs() as logged:
             for _ in range(5):
                 assert (await take(limits)).levels == ()
@@ -152,7 +152,8 @@ class TestShadow:
             for _ in range(9):
                 limits.check_address(Use.READ, ADDRESS)
                 limits.count_address(Use.READ, ADDRESS)
-        assert shadow.refused == {"send-device": 3, "failures-address": 1, "requests-address": 3}
+        spared = {"send-device": 3, "failures-address": 1, "requests-address": 3}
+        assert limits.spared == {**dict.fromkeys(limits.refused, 0), **spared}
         assert sum(limits.refused.values()) == 0
         assert [(line["event"], line["limit"], line["scope"], line["count"]) for line in logged] == [
             ("rate_limit_would_refuse", "send-device", "device", 1),

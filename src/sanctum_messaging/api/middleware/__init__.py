@@ -1,1 +1,1 @@
-"""Pure ASGI middleware, from the outside in: request id, security headers, CORS, problems, body limit."""
+"""Pure ASGI middleware; ``api/application.create_api`` shows the order."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _METHODS = b"GET, HEAD, POST, PATCH, DELETE"
 _REQUEST_HEADERS = b"Authorization, Content-Type, Act-As, Idempotency-Key, If-Match, X-Request-Id"
-_EXPOSED = b"ETag, Idempotent-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+_EXPOSED = (
+    b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+)
 _MAX_AGE_S = b"7200"
 """As long as Chromium keeps it at most."""
 _VARY = (b"vary", b"Origin")

@@ -38,6 +38,7 @@ _TAGS = {
     "participants": "Who is in a conversation, and what he may do there.",
     "messages": "Sending once, however often it is tried; reading, editing, deleting.",
     "read markers": "How far one has read.",
+    "rate limits": "How much one may do, and how much of it is left.",
     "stream": "Everything that happened, in order.",
     "operations": "For operators and their tools; no token is needed.",
 }

@@ -29,6 +29,8 @@ EXAMPLES: dict[str, Any] = {
     "ParticipantResult": {"participant": story.DAVE},
     "ParticipantsPage": {"participants": story.PRESENT, "nextCursor": None},
     "ParticipantsResult": {"participants": [story.DAVE, story.ERIN]},
+    "RateLimitResource": story.LIMIT,
+    "RateLimitsResult": {"limits": [story.LIMIT]},
     "ReadResult": {"readSeq": 2, "unreadCount": 0},
     "ReadinessResult": {"status": "ready", "reasons": []},
     "SendMessage": story.NEW_MESSAGE,

@@ -22,7 +22,7 @@ _WITH_IF_MATCH = ("precondition_failed", "if_match_required")
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
-    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
 }
 _ELSEWHERE = ("not_found", "method_not_allowed")
@@ -79,7 +79,7 @@ def _response(status: int, codes: list[str]) -> Json:
         "schema": {"allOf": [reference(Problem), told]},
         "examples": {code: {"value": example(code)} for code in codes},
     }
-    names = ("X-Request-Id", *_HEADERS.get(HTTPStatus(status), ()))
+    names = ("X-Request-Id", "RateLimit", "RateLimit-Policy", *_HEADERS.get(HTTPStatus(status), ()))
     return {
         "description": " ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes),
         "headers": header_references(*names),

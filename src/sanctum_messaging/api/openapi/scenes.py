@@ -234,4 +234,12 @@ SCENES = (
         body=story.NEW_DIRECT,
         reply_headers=_FIRST,
     ),
+    Scene(
+        "limits",
+        "listRateLimits",
+        "alice",
+        "Alice looks at what she may still send.",
+        200,
+        {"limits": [story.LIMIT]},
+    ),
 )

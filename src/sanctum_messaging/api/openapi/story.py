@@ -115,6 +115,16 @@ PRESENT: list[Json] = [
 ]
 
 
+LIMIT = {
+    "name": "send-user",
+    "scope": "user",
+    "max": 240,
+    "intervalMs": 60_000,
+    "remaining": 238,
+    "resetMs": 500,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One call and its answer; ``name`` is that of the example."""

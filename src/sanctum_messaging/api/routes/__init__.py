@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.api.routes import conversations, messages, participants, read_markers, sync
+from sanctum_messaging.api.routes import conversations, messages, participants, rate_limits, read_markers, sync
 
 if TYPE_CHECKING:
     from sanctum_messaging.api.routing import AnyRoute
@@ -15,4 +15,5 @@ ROUTES: tuple[AnyRoute, ...] = (
     *messages.ROUTES,
     *read_markers.ROUTES,
     *sync.ROUTES,
+    *rate_limits.ROUTES,
 )

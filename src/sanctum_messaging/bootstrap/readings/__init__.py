@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.bootstrap.readings.hub import hub_readings
 from sanctum_messaging.bootstrap.readings.participants import participant_cache_readings
+from sanctum_messaging.bootstrap.readings.rate_limits import rate_limit_readings
 from sanctum_messaging.bootstrap.readings.tokens import token_readings
 from sanctum_messaging.bootstrap.readings.writer import writer_readings
 
@@ -21,5 +22,6 @@ def instance_readings(instance: Instance) -> list[Reading]:
         *writer_readings(instance.writer),
         *hub_readings(instance.hub),
         *token_readings(instance.tokens),
+        *rate_limit_readings(instance.limits, instance.hub),
         *instance.sharing.readings,
     ]

@@ -1,0 +1,55 @@
+"""What one address may ask for, whoever it is that asks: before anybody is known, and if nobody ever is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.api.calls import VERDICT, find_address
+from sanctum_messaging.domain.limits import Use
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from sanctum_messaging.guards.rate_limits import RateLimits
+
+EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What operators' tools ask. They must learn how the service is in the middle of a flood, too."""
+
+
+class AddressCount:
+    """Counts whatever never got so far that its caller was known: preflights, unknown paths, pages, missing tokens."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one socket."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if VERDICT not in scope and scope["type"] != "lifespan" and scope["path"] not in EXEMPT:
+                self._limits.count_address(Use.READ, find_address(scope))
+
+
+class AddressCheck:
+    """Refuses requests of an address that has nothing left here, before anything is done for them.
+
+    Sockets are refused where their handshakes are: the endpoint knows how to say it to a browser.
+    """
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Raises:
+            RateLimitedError: it has not.
+        """
+        if scope["type"] == "http" and scope["path"] not in EXEMPT:
+            self._limits.check_address(Use.READ, find_address(scope))
+        await self._app(scope, receive, send)
