@@ -218,6 +218,9 @@ def _started(start: Callable[[], Result]) -> Result:
     try:
         return start()
     except (ConfigError, BaseExceptionGroup) as error:
+        from sanctum_messaging.observability.logging import drain_lines  # noqa: PLC0415 # As in serve.
+
+        drain_lines()  # The reason is what is said last.
         cause = _only_cause_of(error)
         if not isinstance(cause, ConfigError):
             raise

@@ -22,6 +22,8 @@ class Gate:
         self._probe = probe
         self._faults = faults
         self._closed = False
+        self.told = Readiness("ready")
+        """The last answer."""
 
     def close(self) -> None:
         """Want no more requests."""
@@ -29,6 +31,10 @@ class Gate:
 
     async def ready(self) -> Readiness:
         """Look now."""
+        self.told = await self._look()
+        return self.told
+
+    async def _look(self) -> Readiness:
         if self._closed:
             return Readiness("not_ready", "stopping")
         proven = await self._probe.check()

@@ -17,6 +17,7 @@ from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.observability.hot_events import find_write_event
+from sanctum_messaging.observability.loop_lag import LoopLag
 from sanctum_messaging.ports import Ports
 from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateWriter
 from sanctum_messaging.workers.participant_cache import ParticipantCache
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from sanctum_messaging.guards.rate_limits import RateLimits
     from sanctum_messaging.observability.hot_events import Fields, WriteEvent
     from sanctum_messaging.ports.clock import Clock
+
+
+MANY_FAILURES = 3
+"""One failed batch is a deadlock or a dropped connection; so many one after the other are not."""
 
 
 class Instance:
@@ -63,6 +68,7 @@ class Instance:
         self.ports = Ports(
             store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
         )
+        self.loop_lag = LoopLag(clock.monotonic)
         self.hub = WebSocketHub(
             authenticate=authenticate_with(admission, limits, origin_policy(config)),
             load_resume_state=announcing(sharing.resume_states.load, bus),
@@ -94,11 +100,13 @@ class Instance:
         """
         async with asyncio.TaskGroup() as links:
             link = links.create_task(self._link())
+            sampling = links.create_task(self.loop_lag.run())
             try:
                 async with self._writing(), self._delivering(), self.tokens.following():
                     yield
             finally:
                 link.cancel()
+                sampling.cancel()
 
     async def _link(self) -> None:
         await self.sharing.run()
@@ -129,6 +137,19 @@ class Instance:
                 yield
         finally:
             await self.participants.stop()
+
+
+def faults_of(instance: Instance) -> tuple[str, ...]:
+    """Name what is wrong with an instance and keeps nobody from being served."""
+    own = {
+        "appends_fail": instance.writer.counts.failures_in_a_row >= MANY_FAILURES,
+        "event_loop_late": instance.loop_lag.is_late(),
+    }
+    return (
+        *instance.storage.risks,
+        *instance.sharing.faults(),
+        *(name for name, present in own.items() if present),
+    )
 
 
 def access_log(config: Config) -> WriteEvent | None:

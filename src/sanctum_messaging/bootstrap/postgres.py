@@ -16,6 +16,7 @@ from sanctum_messaging.adapters.postgres.resume_store import PostgresResumeStore
 from sanctum_messaging.adapters.postgres.revocations import PostgresRevocations
 from sanctum_messaging.adapters.postgres.store import PostgresStore
 from sanctum_messaging.adapters.sql.migrations import MigrationError
+from sanctum_messaging.bootstrap.readings.postgres import postgres_readings
 from sanctum_messaging.bootstrap.storage import Shared, Storage
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.domain.errors import UnavailableError
@@ -60,6 +61,7 @@ async def open_postgres(config: Config, clock: Clock) -> AsyncGenerator[Storage]
             PostgresAudit(database),
             Shared(installation.log_id, installation.bus_key),
             risks,
+            postgres_readings(database),
         )
     finally:
         await database.close()

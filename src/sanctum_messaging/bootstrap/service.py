@@ -14,9 +14,11 @@ from sanctum_messaging.api.services import ApiSettings, Services
 from sanctum_messaging.bootstrap.administration import open_administration
 from sanctum_messaging.bootstrap.gate import Gate
 from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
-from sanctum_messaging.bootstrap.instance import Instance, access_log
+from sanctum_messaging.bootstrap.instance import Instance, access_log, faults_of
 from sanctum_messaging.bootstrap.rate_limits import rate_limits_of
 from sanctum_messaging.bootstrap.readings import instance_readings
+from sanctum_messaging.bootstrap.readings.identity import identity_readings
+from sanctum_messaging.bootstrap.readings.process import process_readings
 from sanctum_messaging.bootstrap.readings.requests import request_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
     from sanctum_messaging.config import Config
     from sanctum_messaging.hub.hub import WebSocketHub
 
@@ -71,16 +74,22 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
                 config, clock, admission, storage=storage, sharing=sharing, tokens=tokens, limits=limits
             )
             async with instance.running(), open_administration(config, storage, tokens, clock):
-                yield _serving(config, admission, instance, share_metrics)
+                yield _serving(config, instance, share_metrics, admission=admission, verifier=verifier)
         finally:
             await verifier.close()
 
 
-def _serving(config: Config, admission: Admission, instance: Instance, share_metrics: ShareMetrics) -> Service:
-    storage, sharing = instance.storage, instance.sharing
-    gate = Gate(WriteProbe(storage.store, instance.clock), lambda: (*storage.risks, *sharing.faults()))
+def _serving(
+    config: Config, instance: Instance, share_metrics: ShareMetrics, *, admission: Admission, verifier: JWTVerifier
+) -> Service:
+    gate = Gate(WriteProbe(instance.storage.store, instance.clock), lambda: faults_of(instance))
     requests = RequestCounts()
-    readings = [*instance_readings(instance), *request_readings(requests)]
+    readings = [
+        *process_readings(instance.loop_lag, gate),
+        *request_readings(requests),
+        *identity_readings(verifier),
+        *instance_readings(instance),
+    ]
     asgi = create_api(
         Services(
             ports=instance.ports,

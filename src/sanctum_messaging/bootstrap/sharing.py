@@ -98,6 +98,7 @@ async def _open_redis(
     from sanctum_messaging.adapters.redis.resume_store import create_redis_resume_store  # noqa: PLC0415 # As above.
     from sanctum_messaging.bootstrap.readings.bus import bus_readings  # noqa: PLC0415 # It names the bus' counts.
     from sanctum_messaging.bootstrap.readings.limiter import limiter_readings  # noqa: PLC0415 # As above.
+    from sanctum_messaging.bootstrap.readings.redis import redis_readings  # noqa: PLC0415 # As above.
 
     try:
         redis = open_redis(url)
@@ -107,17 +108,19 @@ async def _open_redis(
     instance = secrets.token_hex(8)
     bus = RedisBus(redis, clock, log_id=shared.log_id, key=key, instance=instance)
     limiter = RedisLimiter(redis, clock, local, instance=instance)
+    resume_states, participants = create_redis_resume_store(redis=redis, clock=clock), RedisParticipants(redis)
+    outages = [limiter.outage, *(each.availability.outage for each in (resume_states, participants))]
     try:
         yield Sharing(
             bus,
-            create_redis_resume_store(redis=redis, clock=clock),
+            resume_states,
             limiter,
             local,
-            RedisParticipants(redis),
+            participants,
             run=_together(bus.run, limiter.run),
             sweep_seconds=lambda: SWEEP_HEARD_SECONDS if bus.healthy else SWEEP_SECONDS,
             is_heard=lambda: bus.healthy,
-            readings=[*bus_readings(bus), *limiter_readings(limiter)],
+            readings=[*bus_readings(bus), *limiter_readings(limiter), *redis_readings(outages)],
             faults=lambda: () if bus.healthy else ("bus_silent",),
         )
     finally:

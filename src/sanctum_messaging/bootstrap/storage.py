@@ -15,14 +15,16 @@ from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.adapters.sqlite.revocations import SQLiteRevocations
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
 from sanctum_messaging.bootstrap import sqlite
+from sanctum_messaging.bootstrap.readings.sqlite import sqlite_readings
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.ports.resume_store import ResumeStore
 from sanctum_messaging.workers.coalescing import ManyResumeStates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from sanctum_messaging.config import Config
+    from sanctum_messaging.observability.metrics import Reading
     from sanctum_messaging.ports.audit import AuditLog
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.revocations import Revocations
@@ -51,6 +53,7 @@ class Storage:
     audit: AuditLog
     shared: Shared | None = None
     risks: tuple[str, ...] = ()
+    readings: Sequence[Reading] = ()
 
 
 @asynccontextmanager
@@ -73,6 +76,7 @@ async def open_storage(config: Config, clock: Clock) -> AsyncGenerator[Storage]:
                 SQLiteResumeStore(database, clock),
                 SQLiteRevocations(database, clock),
                 SQLiteAudit(database),
+                readings=sqlite_readings(database),
             )
 
 

@@ -15,7 +15,7 @@ from sanctum_messaging.hub.transport import DisconnectedError
 from sanctum_messaging.presenters import name_actor
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.protocol.frames import Drain
-from sanctum_messaging.protocol.session import Due, ServerSession
+from sanctum_messaging.protocol.session import Due, Phase, ServerSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,6 +56,11 @@ class Connection:
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._persisting = False
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        return self._session.phase
 
     async def run(self) -> None:
         """Serve the client until he leaves or is closed; leaves nothing behind, also when it is cancelled."""

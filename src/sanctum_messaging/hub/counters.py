@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from sanctum_messaging.observability.histogram import Histogram
+
 
 @dataclass(slots=True)
 class HubCounters:
@@ -25,3 +27,10 @@ class HubCounters:
     """How often the log turned out to be another one."""
     closes: Counter[int] = field(default_factory=Counter)
     """By close code; 1006 stands for clients that went away by themselves."""
+    lag: Histogram = field(default_factory=Histogram)
+    """Seconds from an event's own time until it was applied here, by the clocks of both instances."""
+
+    def note_applied(self, at: int, now: int) -> None:
+        """Count an event that is of one time and was applied at another, in milliseconds."""
+        self.applied += 1
+        self.lag.observe(max(0, now - at) / 1000)

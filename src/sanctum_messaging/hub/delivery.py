@@ -42,7 +42,7 @@ class Delivery:
         self.delivered = 0
         """Events that were handed over."""
         self._events: deque[Delivered] = deque()
-        self._pending_bytes = 0
+        self.pending_bytes = 0
         self._replies: deque[bytes | type[ServerPing | ServerPong]] = deque()
         """What is sent before any event; heartbeats get their cursor when they are sent."""
         self._epoch = 0
@@ -92,9 +92,9 @@ class Delivery:
 
     def push(self, cursor: Cursor, frame: bytes) -> None:
         """Take an event of the live stream; with too much pending, stop being live instead."""
-        self._pending_bytes += len(frame)
+        self.pending_bytes += len(frame)
         self._events.append((cursor, frame))
-        if self._pending_bytes > self._source.settings.pending_bytes:
+        if self.pending_bytes > self._source.settings.pending_bytes:
             self._source.counters.fell_behind += 1
             self.fall_behind()
         self._source.flush.add(self._work)
@@ -103,7 +103,7 @@ class Delivery:
         """Drop what is pending and read on from the position, which is what was handed over last."""
         self.stop()
         self._events.clear()
-        self._pending_bytes = 0
+        self.pending_bytes = 0
         self._session.fall_behind()
         self._source.flush.add(self._work)
 
@@ -171,14 +171,14 @@ class Delivery:
         if rest is None or self._user is None:
             return False
         self._events.extend(rest)
-        self._pending_bytes = sum(len(frame) for _, frame in rest)
+        self.pending_bytes = sum(len(frame) for _, frame in rest)
         self._user.live.add(self)
         self._session.go_live()
         return True
 
     async def _send_pending(self) -> None:
         cursor, frame = self._events.popleft()
-        self._pending_bytes -= len(frame)
+        self.pending_bytes -= len(frame)
         await self._send_event(cursor, frame)
 
     async def _send_event(self, cursor: Cursor, frame: bytes) -> None:

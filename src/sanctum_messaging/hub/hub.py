@@ -29,6 +29,7 @@ from sanctum_messaging.hub.registry import Parts
 from sanctum_messaging.hub.ring import Ring
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.hub.users import Users
+from sanctum_messaging.hub.view import HubView
 from sanctum_messaging.presenters import present_signal
 from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.codes import CloseCode
@@ -119,6 +120,7 @@ class WebSocketHub:
             counters=self.counters,
         )
         self._parts = Parts(self.callables, source, write_event=write_event)
+        self.view = HubView(self._parts)
         self._polls = Polls(source, is_revoked)
         self._reads = LatestReads()
         self._early = EarlySignals()
@@ -241,7 +243,7 @@ class WebSocketHub:
             self._invalidate(event.conversation_id)
         if self._early:
             self._release_signals(self.settings.monotonic())
-        self.counters.applied += 1
+        self.counters.note_applied(event.at, self.settings.now())
 
     def _begin_anew(self) -> None:
         """Nobody knows what was delivered: all come back with their cursors, and are read anew."""

@@ -63,7 +63,7 @@ class LogTail:
         self._early = EarlyCommits()
         self._expected = ExpectedEnds()
         self._behind = asyncio.Event()
-        self._wanted = Position(0)
+        self.wanted = Position(0)
         self._doubtful = False
         self._moves = Moves()
         """Told when the tail has moved, or the database was looked at."""
@@ -104,7 +104,7 @@ class LogTail:
             await self._wait()
             self._behind.clear()
             try:
-                if self._doubtful or self._ring.tail.position < self._wanted:
+                if self._doubtful or self._ring.tail.position < self.wanted:
                     await self._fill()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again
                 self._complain(error)
@@ -183,7 +183,7 @@ class LogTail:
             self._doubtful = True
 
     def _want(self, position: Position) -> None:
-        self._wanted = max(self._wanted, position)
+        self.wanted = max(self.wanted, position)
         self._behind.set()
 
     def _complain(self, error: Exception) -> None:
@@ -236,7 +236,7 @@ class LogTail:
     def _go_on_from(self, head: Cursor) -> None:
         _logger.error("log_diverged", tail=str(self._ring.tail), head=str(head))
         self.epoch += 1
-        self._wanted = head.position
+        self.wanted = head.position
         self._early.clear()
         self._expected.clear()
         self._on_reset(head)

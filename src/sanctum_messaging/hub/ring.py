@@ -133,6 +133,16 @@ class Ring:
         return entry
 
     @property
+    def events(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    @property
+    def bytes(self) -> int:
+        """About how much they take."""
+        return self._bytes
+
+    @property
     def is_full(self) -> bool:
         """Whether one more event would push an old one out."""
         return self._bytes + _EVENT_BYTES > self._max_bytes or len(self._all) == self._max_events

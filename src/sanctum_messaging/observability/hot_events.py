@@ -41,6 +41,7 @@ class Sink:
     """Where all lines end; a factory of loggers to structlog, and itself the one logger that it makes."""
 
     def __init__(self, target: Writable) -> None:
+        self.target = target
         self._write = target.write
 
     def __call__(self, *_arguments: object) -> Sink:

@@ -31,6 +31,8 @@ class LineWriter:
         self._lock = threading.Lock()
         self._arrived = threading.Event()
         self._hurry = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -44,6 +46,7 @@ class LineWriter:
             self._lines.append(line)
             self._characters += len(line)
             if len(self._lines) == 1:
+                self._idle.clear()
                 self._arrived.set()
 
     def flush(self) -> None:
@@ -52,6 +55,10 @@ class LineWriter:
     def isatty(self) -> bool:
         """Tell whether a person reads along."""
         return os.isatty(self._descriptor)
+
+    def drain(self) -> None:
+        """Wait until what is pending is written, so that what is said in another way comes after it."""
+        self._idle.wait(FAREWELL_SECONDS)
 
     def close(self) -> None:
         """Write what is pending, if anybody reads, and end; what is written afterwards is kept for nobody."""
@@ -70,6 +77,7 @@ class LineWriter:
             except OSError:
                 # The reader has gone, or the disk is full: what can't be logged must not end what is served.
                 self.dropped += len(lines)
+            self._note_idle()
             if closing:
                 return
 
@@ -79,6 +87,11 @@ class LineWriter:
             self._characters = 0
             self._arrived.clear()
         return lines
+
+    def _note_idle(self) -> None:
+        with self._lock:
+            if not self._lines:
+                self._idle.set()
 
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -54,6 +54,20 @@ def configure_logging(level: str, *, human: bool, worker: int | None = None, str
     logging.getLogger("uvicorn").setLevel(max(threshold, logging.INFO))
 
 
+def count_dropped_lines() -> int:
+    """Count the lines that nobody took in time, since logging was set up."""
+    sink = structlog.get_config()["logger_factory"]
+    target = sink.target if isinstance(sink, Sink) else None
+    return target.dropped if isinstance(target, LineWriter) else 0
+
+
+def drain_lines() -> None:
+    """Wait, a second at most, until all lines are written."""
+    sink = structlog.get_config()["logger_factory"]
+    if isinstance(sink, Sink) and isinstance(sink.target, LineWriter):
+        sink.target.drain()
+
+
 def escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Escape control characters in every text of an event and cut what is too long."""
     for name, value in event.items():

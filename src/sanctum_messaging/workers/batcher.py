@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.observability.histogram import SIZES, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -47,6 +48,25 @@ class Entry(Generic[T, R]):
             self.outcome.set_result(outcome)
 
 
+class BatchTimes:
+    """What becomes of the entries of a queue, for whoever shows metrics."""
+
+    def __init__(self) -> None:
+        self.waits = Histogram()
+        """Seconds in the queue, of each entry that came into a batch."""
+        self.sizes = Histogram(SIZES)
+        """Entries of each batch."""
+        self.commits = Histogram()
+        """Seconds from taking a batch until all its entries were answered."""
+
+    def note(self, waits: Sequence[float], seconds: float) -> None:
+        """Count one batch."""
+        for each in waits:
+            self.waits.observe(each)
+        self.sizes.observe(len(waits))
+        self.commits.observe(seconds)
+
+
 class Batcher(Generic[T, R]):
     """A bounded queue in front of a commit. ``run`` owns the commits and ends once ``close`` was called."""
 
@@ -61,6 +81,7 @@ class Batcher(Generic[T, R]):
         self._commit = commit
         self._size_of = size_of
         self._monotonic = monotonic
+        self.times = BatchTimes()
         self._queue: deque[Entry[T, R]] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
@@ -70,6 +91,11 @@ class Batcher(Generic[T, R]):
     def __len__(self) -> int:
         """Count the entries that wait."""
         return len(self._queue)
+
+    @property
+    def queued_bytes(self) -> int:
+        """How large they are together."""
+        return self._queued_bytes
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue an item, now: the order of calls is the order of commits.
@@ -102,7 +128,9 @@ class Batcher(Generic[T, R]):
             await self._arrived.wait()
             batch = self._take()
             if batch:
+                begun = self._monotonic()
                 await self._commit(batch)
+                self.times.note([begun + MAX_WAIT_SECONDS - each.deadline for each in batch], self._monotonic() - begun)
             elif self._closed:
                 self._stop_timer()
                 return

@@ -29,18 +29,18 @@ class Coalescer(Generic[T, R]):
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R | SanctumError]]], clock: Clock) -> None:
         """``write`` gives one result for each item, in order."""
         self._write = write
-        self._batcher: Batcher[T, R] = Batcher(self._commit, monotonic=clock.monotonic)
-        self.run = self._batcher.run
-        self.close = self._batcher.close
+        self.batcher: Batcher[T, R] = Batcher(self._commit, monotonic=clock.monotonic)
+        self.run = self.batcher.run
+        self.close = self.batcher.close
 
     @property
     def queued(self) -> int:
         """How many items wait for a commit."""
-        return len(self._batcher)
+        return len(self.batcher)
 
     async def submit(self, item: T) -> R:
         """Write an item together with others; return after the commit."""
-        return await self._batcher.submit(item)
+        return await self.batcher.submit(item)
 
     async def _commit(self, entries: Sequence[Entry[T, R]]) -> None:
         try:
@@ -61,6 +61,7 @@ class ReadMarkerWriter:
     def __init__(self, store: Store, clock: Clock) -> None:
         """Write through the store."""
         self._coalescer: Coalescer[MoveMarker, ReadMarker] = Coalescer(store.move_read_markers, clock)
+        self.batcher = self._coalescer.batcher
         self.run = self._coalescer.run
         self.close = self._coalescer.close
 
@@ -83,6 +84,7 @@ class ResumeStateWriter:
     def __init__(self, store: ManyResumeStates, clock: Clock) -> None:
         """Write through the resume store."""
         self._coalescer: Coalescer[tuple[str, ResumeState, int], bool] = Coalescer(store.persist_many, clock)
+        self.batcher = self._coalescer.batcher
         self.run = self._coalescer.run
         self.close = self._coalescer.close
 

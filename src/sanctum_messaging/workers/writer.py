@@ -44,6 +44,13 @@ class WriterCounts:
     replays: int = 0
     stale: int = 0
     failures: int = 0
+    failures_in_a_row: int = 0
+    """Since anything was committed."""
+
+    def note_failure(self) -> None:
+        """Count a batch that was not committed, or not as a whole."""
+        self.failures += 1
+        self.failures_in_a_row += 1
 
 
 class Writer:
@@ -54,25 +61,25 @@ class Writer:
         self.counts = WriterCounts()
         self._store = store
         self._on_committed = on_committed
-        self._batcher: Batcher[Item, Outcome] = Batcher(self._commit, size_of=_size_of, monotonic=clock.monotonic)
-        self.run = self._batcher.run
-        self.close = self._batcher.close
+        self.batcher: Batcher[Item, Outcome] = Batcher(self._commit, size_of=_size_of, monotonic=clock.monotonic)
+        self.run = self.batcher.run
+        self.close = self.batcher.close
 
     @property
     def queued(self) -> int:
         """How many appends wait."""
-        return len(self._batcher)
+        return len(self.batcher)
 
     async def append_message(self, draft: MessageDraft) -> AppendedMessage:
         """Append a message; see ``ports.log.Log``."""
-        outcome = await self._batcher.submit(draft)
+        outcome = await self.batcher.submit(draft)
         if not isinstance(outcome, AppendedMessage):
             raise TypeError(type(outcome))
         return outcome
 
     async def append_change(self, change: Change) -> Appended | Stale:
         """Append a change; see ``ports.log.Log``."""
-        outcome = await self._batcher.submit(change)
+        outcome = await self.batcher.submit(change)
         if isinstance(outcome, AppendedMessage):
             raise TypeError(type(outcome))
         return outcome
@@ -102,7 +109,7 @@ class Writer:
                 entry.resolve(result)
 
     async def _commit_one_by_one(self, entries: Sequence[Entry[Item, Outcome]], fault: Exception) -> None:
-        self.counts.failures += 1
+        self.counts.note_failure()
         if len(entries) == 1:
             _log.error("append_failed", exc_info=fault)
             entries[0].resolve(fault)
@@ -118,7 +125,7 @@ class Writer:
         except UnavailableError as refusal:
             self._refuse([entry], refusal)
         except Exception as fault:  # noqa: BLE001 - the caller gets it; the writer goes on
-            self.counts.failures += 1
+            self.counts.note_failure()
             _log.error("append_failed", exc_info=fault)
             entry.resolve(fault)
         else:
@@ -130,12 +137,13 @@ class Writer:
     def _publish(self, committed: Committed) -> None:
         """Tell the hub before the caller: who reads after his acknowledgement finds it applied."""
         self.counts.commits += 1
+        self.counts.failures_in_a_row = 0
         self.counts.events += len(committed.events)
         if committed.events:
             self._on_committed(committed)
 
     def _refuse(self, entries: Sequence[Entry[Item, Outcome]], refusal: SanctumError) -> None:
-        self.counts.failures += 1
+        self.counts.note_failure()
         _log.warning("append_refused", code=refusal.code, entries=len(entries), cause=type(refusal.__cause__).__name__)
         for entry in entries:
             entry.resolve(refusal)

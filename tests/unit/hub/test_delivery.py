@@ -62,7 +62,7 @@ class TestASlowReader:
         await world.send_many(group, "ada", 200, LARGE)
         (connection,) = world.hub._parts.registry.connections
         assert connection.delivery._events == connection.delivery._replies
-        assert connection.delivery._pending_bytes == 0
+        assert connection.delivery.pending_bytes == 0
 
     async def test_reads_from_the_database_what_the_ring_has_dropped(self, world: World, sockets: Sockets) -> None:
         world.hub._ring._max_events = 20

@@ -68,6 +68,18 @@ def test_a_reader_who_is_gone_ends_nothing(pipe: tuple[int, int]) -> None:
     assert writer.dropped == 1
 
 
+def test_what_is_pending_can_be_waited_for(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+
+    writer.write("before\n")
+    writer.drain()
+    os.write(descriptor, b"after\n")
+
+    assert os.read(reader, 100) == b"before\nafter\n"
+    writer.close()
+
+
 def test_what_no_encoding_knows_is_escaped(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
     writer = LineWriter(descriptor)

@@ -68,10 +68,17 @@ class JWKSCache:
         self._now = now
         self._issuer = issuer
         self._keys: tuple[VerificationKey, ...] = ()
+        self.failures = 0
+        """Reads that brought no keys."""
         self._loaded_at = -KEEP_MS
         self._attempted_at: int | None = None
         self._flight: asyncio.Task[bool] | None = None
         self._unknown: dict[str, int] = {}
+
+    @property
+    def age_ms(self) -> int | None:
+        """How long ago the keys were read; none if they never were."""
+        return None if self._loaded_at < 0 else self._now() - self._loaded_at
 
     async def start(self) -> None:
         await self._read()
@@ -149,6 +156,7 @@ class JWKSCache:
         try:
             keys = parse_key_set(await self._document.read())
         except KeySetError as failure:
+            self.failures += 1
             kept = len(self._current())
             log.warning("jwks_read_failed", issuer=self._issuer, reason=str(failure), keys_kept=kept)
             return False

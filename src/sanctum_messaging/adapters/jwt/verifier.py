@@ -62,18 +62,18 @@ class JWTVerifier:
     """
 
     def __init__(self, trusted: Iterable[TrustedIssuer], now: Callable[[], int]) -> None:
-        self._trusted = {each.issuer.name: each for each in trusted}
+        self.trusted = {each.issuer.name: each for each in trusted}
         self._now = now
-        self._proven = _ProvenTokens()
+        self.proven = _ProvenTokens()
 
     async def start(self) -> None:
         async with asyncio.TaskGroup() as reads:
-            for each in self._trusted.values():
+            for each in self.trusted.values():
                 reads.create_task(each.keys.start())
 
     async def close(self) -> None:
         async with asyncio.TaskGroup() as ends:
-            for each in self._trusted.values():
+            for each in self.trusted.values():
                 ends.create_task(each.keys.close())
 
     async def verify(self, token: str) -> VerifiedToken:
@@ -87,12 +87,12 @@ class JWTVerifier:
 
     async def _prove(self, token: bytes) -> Claims:
         digest = hashlib.sha256(token).digest()
-        known = self._proven.find(digest)
+        known = self.proven.find(digest)
         if known is not None and known.trusted.keys.trusts(known.key):
             return known.claims
         _check_form(token)
         header = _read_header(token)
-        trusted = self._trusted.get(read_issuer(_decode_part(token.split(b".")[1])))
+        trusted = self.trusted.get(read_issuer(_decode_part(token.split(b".")[1])))
         if trusted is None:
             raise TokenRefused("another issuer")
         if header.alg not in trusted.issuer.algorithms:
@@ -102,7 +102,7 @@ class JWTVerifier:
             raise TokenRefused("no key of the issuer fits kid and alg")
         payload, key = _check_signature(token, header.alg, keys)
         claims = read_claims(payload, trusted.issuer)
-        self._proven.remember(digest, _Proof(claims, trusted, key))
+        self.proven.remember(digest, _Proof(claims, trusted, key))
         return claims
 
 
@@ -123,11 +123,18 @@ class _ProvenTokens:
     """
 
     def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
         self._entries: OrderedDict[bytes, _Proof] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def find(self, digest: bytes) -> _Proof | None:
         if digest not in self._entries:
+            self.misses += 1
             return None
+        self.hits += 1
         self._entries.move_to_end(digest)
         return self._entries[digest]
 

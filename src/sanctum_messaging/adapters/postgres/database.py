@@ -49,6 +49,8 @@ class Database:
         self._appends = Lane(1, self._connector.connect)
         self._writes = Lane(WRITE_CONNECTIONS, self._connector.connect)
         self._reads = Lane(max(1, pool_size - WRITE_CONNECTIONS - 1), self._connector.connect)
+        self.lanes = {"append": self._appends, "write": self._writes, "read": self._reads}
+        """By what they are for."""
 
     async def open(self) -> None:
         """Prove that the database is one that we can use.

@@ -36,11 +36,18 @@ class Lane:
         """``connect`` makes one connection or raises the driver's error."""
         self._connect = connect
         self._closed = False
+        self.waiting = 0
+        """Callers for whom no connection is free."""
         self._tasks: set[asyncio.Task[list[asyncpg.Record]]] = set()
         # A place without a connection is None. The last one that was put back is taken first.
         self._places: asyncio.LifoQueue[asyncpg.Connection | None] = asyncio.LifoQueue()
         for _ in range(size):
             self._places.put_nowait(None)
+
+    @property
+    def busy(self) -> int:
+        """How many connections are in use."""
+        return len(self._tasks)
 
     async def run(self, statement: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
         """Run a statement as a transaction of its own, to the end whatever becomes of the caller.
@@ -75,11 +82,14 @@ class Lane:
     async def _take_place(self) -> asyncpg.Connection | None:
         if self._closed:
             raise UnavailableError("The connections to the database are closed.")
+        self.waiting += 1
         try:
             async with asyncio.timeout(ACQUIRE_SECONDS):
                 return await self._places.get()
         except TimeoutError as error:
             raise UnavailableError("All connections to the database are busy.", code="overloaded") from error
+        finally:
+            self.waiting -= 1
 
     async def _run_at(
         self, place: asyncpg.Connection | None, statement: str, arguments: tuple[object, ...]

@@ -28,7 +28,7 @@ class Outage:
 
     def __init__(self, part: str) -> None:
         """Name the part of the service that suffers."""
-        self._part = part
+        self.part = part
         self.lasts = False
         self.failures = 0
         """Calls that failed, from the beginning on."""
@@ -37,13 +37,13 @@ class Outage:
         """Count a failure; the first one of an outage is logged."""
         self.failures += 1
         if not self.lasts:
-            _log.warning("redis_unavailable", part=self._part, error=type(error).__name__)
+            _log.warning("redis_unavailable", part=self.part, error=type(error).__name__)
         self.lasts = True
 
     def note_success(self) -> None:
         """End the outage, if there is one."""
         if self.lasts:
-            _log.info("redis_available", part=self._part)
+            _log.info("redis_available", part=self.part)
         self.lasts = False
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.bootstrap.readings.hub import hub_readings
 from sanctum_messaging.bootstrap.readings.participants import participant_cache_readings
 from sanctum_messaging.bootstrap.readings.rate_limits import rate_limit_readings
+from sanctum_messaging.bootstrap.readings.queues import queue_readings
 from sanctum_messaging.bootstrap.readings.tokens import token_readings
 from sanctum_messaging.bootstrap.readings.writer import writer_readings
 
@@ -23,5 +24,13 @@ def instance_readings(instance: Instance) -> list[Reading]:
         *hub_readings(instance.hub),
         *token_readings(instance.tokens),
         *rate_limit_readings(instance.limits, instance.hub),
+        *queue_readings(
+            {
+                "append": instance.writer.batcher,
+                "read_marker": instance.markers.batcher,
+                "resume_state": instance.resume_states.batcher,
+            }
+        ),
+        *instance.storage.readings,
         *instance.sharing.readings,
     ]

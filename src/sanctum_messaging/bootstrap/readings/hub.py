@@ -12,10 +12,24 @@ if TYPE_CHECKING:
 
 def hub_readings(hub: WebSocketHub) -> list[Reading]:
     """List the readings of the hub."""
-    counts = hub.counters
+    counts, view = hub.counters, hub.view
     return [
         Reading("log_tail", "The position of the newest event applied here.", lambda: hub.tail.position, "gauge"),
+        Reading("log_behind", "Events that are known to be in the log and not applied.", lambda: view.behind, "gauge"),
+        Reading(
+            "tail_lag_seconds",
+            "From an event's own time until it was applied here, by the clocks of both instances.",
+            lambda: counts.lag,
+            "histogram",
+        ),
+        Reading("ring_events", "Events in memory.", lambda: view.ring.events, "gauge"),
+        Reading("ring_bytes", "About how large they are.", lambda: view.ring.bytes, "gauge"),
+        Reading("ring_floor", "The position after which they begin.", lambda: view.ring.floor, "gauge"),
         Reading("connections", "Open WebSocket connections.", lambda: counts.connections, "gauge"),
+        Reading(
+            "connection_phases", "Open connections by where they stand.", lambda: view.phases, "gauge", label="phase"
+        ),
+        Reading("connection_pending_bytes", "Events that wait to be written.", lambda: view.pending_bytes, "gauge"),
         Reading("deliveries", "Events handed to connections.", lambda: counts.deliveries),
         Reading("applied_events", "Events applied by the hub.", lambda: counts.applied),
         Reading(
