@@ -51,7 +51,7 @@ class Shares:
 
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each share, or nothing from any."""
-        longest = max(charge.limit.interval_ms for charge in charges) / 1000
+        longest = max((limit.interval_ms for limit, _ in charges), default=0) / 1000
         self._tell_until = max(self._tell_until, self._monotonic() + longest)
         levels, refused, retry_after_ms = self._local.take(self._of(charges))
         return Verdict(_renamed(charges, levels), self._limit_of(refused), retry_after_ms)
@@ -63,12 +63,15 @@ class Shares:
     def told_ms(self, charge: Charge) -> int:
         """Return in how many milliseconds the limit can be full at the earliest, by what was let pass here.
 
-        As callers are taken to be spread evenly, the whole was used as far as the share was. Redis is told until the
-        share is full again, when it makes no difference any more.
+        As callers are taken to be spread evenly, the whole was used as far as the share was, and one of a share, which
+        counts as used until all of it has come back, stands for one on each instance. Redis is told until the share is
+        full again, when it makes no difference any more.
         """
         if self._monotonic() >= self._tell_until:
             return 0
-        return self.look([charge])[0].reset_ms
+        share, key = self._of([charge])[0]
+        left = self._local.look([Charge(share, key)])[0].reset_ms
+        return left and left + share.interval_ms // share.max
 
     def _of(self, charges: Sequence[Charge]) -> list[Charge]:
         return [Charge(self._share_of(limit), key) for limit, key in charges]

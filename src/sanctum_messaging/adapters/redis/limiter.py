@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 0.25
 """Redis answers within milliseconds; a request must not wait much longer for being allowed than for being served."""
-RETRY_SECONDS = 0.5
+RETRY_SECONDS = 0.25
 """Between two attempts to reach Redis again. Nobody waits for them."""
-RETRIES_PER_BEAT = 6
+RETRIES_PER_BEAT = 12
 """An instance shows itself every 3 s, so that two times may be lost before it is not counted (``limit_batch``)."""
 MAX_WAITING = 10_000
 """Checks that wait for Redis; more are decided here at once, and may so overtake others."""
