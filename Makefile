@@ -91,7 +91,7 @@ docs: $(INSTALLED) ## Write the pages that are tables of the code again
 .PHONY: lock
 lock: $(INSTALLED) ## Write the locked requirements again after a change of dependencies
 	$(LOCK) pyproject.toml --extra dev --output-file requirements.txt
-	$(LOCK) pyproject.toml --extra postgres --extra redis --constraints requirements.txt \
+	$(LOCK) pyproject.toml --extra otel --extra postgres --extra redis --constraints requirements.txt \
 		--output-file requirements-runtime.txt
 	echo hatchling | $(LOCK) - --constraints requirements.txt --output-file requirements-build.txt
 	@if grep -n '://' requirements*.txt; then echo 'make: an address got into a lock file' >&2; exit 1; fi
