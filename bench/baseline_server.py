@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from sanctum_messaging.app import KEEP_ALIVE_SECONDS, MAX_FRAME_BYTES, SWITCH_INTERVAL_SECONDS
+from sanctum_messaging.app import SWITCH_INTERVAL_SECONDS
 from sanctum_messaging.listening import BACKLOG
+from sanctum_messaging.server.limits import IDLE_SECONDS
+from sanctum_messaging.server.server import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -77,7 +79,7 @@ def main() -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=1,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -26,7 +26,7 @@ DOCS = Path(__file__).parent
 
 RESERVED_CLOSE_CODES = frozenset({CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
 """Part of the protocol, for clients to know; this version sends none of them."""
-RESERVED_PROBLEMS = frozenset({"headers_too_large", "host_not_allowed", "request_timeout", "uri_too_long"})
+RESERVED_PROBLEMS: frozenset[str] = frozenset()
 """As above."""
 
 _RECONNECTS = "Wait, then reconnect."

@@ -10,18 +10,17 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
 import uvloop
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.listening import BACKLOG, announce, open_listener
+from sanctum_messaging.server.server import create_server
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine
 
-    from uvicorn._types import ASGISendEvent
+    import uvicorn
 
     from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
@@ -33,11 +32,6 @@ time of a send."""
 SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits. With the default of 5 ms the writer's thread, which
 asks for it once per statement, is starved by a busy event loop: a batch took 555 ms instead of 8."""
-MAX_FRAME_BYTES = 64 * 1024
-KEEP_ALIVE_SECONDS = 65
-"""Longer than the 60 s after which load balancers let go of an idle connection: they should be first."""
-GRACE_SECONDS = 2
-"""What requests under way may still take once the service stops; with the hub's own share the stop is over in 5 s."""
 
 _log = structlog.get_logger()
 
@@ -87,25 +81,7 @@ async def _serve_as_worker(config: Config, membership: Membership) -> None:
 async def _serve_until_told(
     service: Service, listener: socket.socket, told: asyncio.Event, on_listening: Callable[[], None]
 ) -> None:
-    server = _Server(
-        uvicorn.Config(
-            service.asgi,
-            http="httptools",
-            ws=_SocketProtocol,
-            ws_max_size=MAX_FRAME_BYTES,
-            ws_ping_interval=None,
-            ws_per_message_deflate=False,
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+    server = create_server(service.asgi, service.intake, backlog=BACKLOG)
     _hear_signals(server, told)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_stop_on_signal(service, server, told))
@@ -132,20 +108,3 @@ async def _stop_on_signal(service: Service, server: uvicorn.Server, told: asynci
     _log.info("stopping")
     await service.drain()
     server.should_exit = True
-
-
-class _SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's sockets, which else log an error whenever a handshake was refused with an answer of its own."""
-
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers, which would cut every socket at once."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield

@@ -14,11 +14,11 @@ import pytest
 from websockets.asyncio.client import connect
 
 from sanctum_messaging.api.services import ApiSettings
-from sanctum_messaging.app import KEEP_ALIVE_SECONDS
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.protocol.client_session import ClientSession
 from sanctum_messaging.protocol.frames import SUBPROTOCOL
 from sanctum_messaging.protocol.requests import MAX_WAIT_MS
+from sanctum_messaging.server.limits import IDLE_SECONDS
 from tests.deploy.dockerfile import read_stages
 from tests.deploy.nginx import CONFIGURATION, open_nginx
 from tests.deploy.stand_in import stand_in
@@ -213,7 +213,7 @@ def test_it_waits_longer_than_the_service_is_silent() -> None:
 def test_idle_connections_to_an_instance_are_closed_by_nginx_first() -> None:
     upstream, _ = re.findall(r"keepalive_timeout (\d+)s;", CONFIGURATION.read_text("utf-8"))
 
-    assert int(upstream) < KEEP_ALIVE_SECONDS
+    assert int(upstream) < IDLE_SECONDS
 
 
 def test_it_knows_the_instances_of_the_compose_file() -> None:

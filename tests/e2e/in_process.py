@@ -9,15 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import Config, load_config
+from sanctum_messaging.server.server import create_server
 from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from sanctum_messaging.bootstrap.service import Service
@@ -49,19 +48,7 @@ async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
         # asyncio does this only for sockets that say they are TCP, which those of `create_server` don't; uvloop always.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with open_service(config) as service:
-            server = _Server(
-                uvicorn.Config(
-                    service.asgi,
-                    http="httptools",
-                    ws="websockets-sansio",
-                    ws_ping_interval=None,
-                    ws_per_message_deflate=False,
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    timeout_graceful_shutdown=1,
-                )
-            )
+            server = create_server(service.asgi, service.intake, grace_seconds=1)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
                 yield Here(service, config, f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -69,11 +56,3 @@ async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
                 await service.drain()
                 server.should_exit = True
                 await serving
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers, which are the test runner's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield

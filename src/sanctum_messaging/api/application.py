@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Router
 
@@ -13,6 +14,7 @@ from sanctum_messaging.api.middleware.address_limit import AddressCheck, Address
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.client_address import ClientAddress
 from sanctum_messaging.api.middleware.cors import CORS
+from sanctum_messaging.api.middleware.hosts import Hosts
 from sanctum_messaging.api.middleware.problems import Problems
 from sanctum_messaging.api.middleware.request_id import RequestId
 from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
@@ -22,10 +24,11 @@ from sanctum_messaging.api.reading import NoQuery, QueryReader, read_body, read_
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.api.routes.operations import operations
 from sanctum_messaging.api.routing import WS_PATH, AnyRoute, NoBody, PathTree, raw_path
-from sanctum_messaging.domain.errors import NotFoundError
+from sanctum_messaging.domain.errors import NotFoundError, UnavailableError
 from sanctum_messaging.guards.admission import Visit
 from sanctum_messaging.guards.rate_limits import NO_LIMITS
 from sanctum_messaging.protocol.decoding import StrictDecoder
+from sanctum_messaging.server.refusals import REFUSED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,6 +42,8 @@ def create_api(services: Services) -> ASGIApp:
     app: ASGIApp = Dispatcher(services)
     app = BodyLimit(app, max_bytes=settings.max_body_bytes)
     app = AddressCheck(app, services.rate_limits)
+    if settings.allowed_hosts:
+        app = Hosts(app, settings.allowed_hosts)
     app = Problems(app)
     app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
     app = AddressCount(app, services.rate_limits)
@@ -63,6 +68,8 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket, or the server's life."""
+        if REFUSED in scope:
+            raise scope[REFUSED]
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "websocket":
@@ -80,13 +87,12 @@ class Dispatcher:
         await endpoint(scope, receive, send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == WS_PATH:
-            scope[ROUTE] = f"GET {WS_PATH}"
-            # Handshakes are counted by what proves who they are of.
-            scope[VERDICT] = NO_LIMITS
-            await self._websocket(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+        if scope["path"] != WS_PATH:
+            raise NotFoundError
+        scope[ROUTE] = f"GET {WS_PATH}"
+        # Handshakes are counted by what proves who they are of.
+        scope[VERDICT] = NO_LIMITS
+        await self._websocket(scope, receive, send)
 
 
 class Endpoint:
@@ -101,6 +107,8 @@ class Endpoint:
         self._media_types = route.media_types
         self._decoder = None if route.body is NoBody else StrictDecoder(route.body)
         self._query = QueryReader(route.query or NoQuery)
+        self._seconds = route.seconds
+        self._late = "unavailable" if route.method == "GET" else "outcome_unknown"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -114,8 +122,19 @@ class Endpoint:
         if self._decoder is not None:
             body = self._decoder.decode(await read_body(scope, receive, self._media_types))
         call = Call(self._services, scope, actor, scope["path_params"], body, query)
-        reply: Reply = await self._handler(call)
-        await send_reply(scope, send, reply)
+        await send_reply(scope, send, await self._handle(call))
+
+    async def _handle(self, call: Call[Any, Any]) -> Reply:
+        """Call the handler, which has so long. What it gave to a writer is done whatever becomes of it."""
+        deadline = asyncio.timeout(self._seconds)
+        try:
+            async with deadline:
+                reply: Reply = await self._handler(call)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise UnavailableError("It took too long.", code=self._late) from None
+        return reply
 
     def _visit(self, scope: Scope) -> Visit:
         return Visit(

@@ -27,6 +27,8 @@ ROUTE = "sanctum.route"
 """Under this key stands what is asked for, by the name of its route: few different texts, whatever clients ask for."""
 VERDICT = "sanctum.verdict"
 """Under this key stands what is left of the caller's limits, once they were asked; until then nothing was counted."""
+REFUSED_HANDSHAKE = "sanctum.refused"
+"""Under this key stands how a handshake was refused: by a status, or by a close code."""
 _HEADERS = "sanctum.headers"
 """Under this key of the ASGI scope stand the headers by name, once somebody has asked for one."""
 _encoder = msgspec.json.Encoder()
@@ -101,4 +103,4 @@ async def send_body(scope: Scope, send: Send, *, status: int, body: bytes, heade
     """Send bytes with their length; to HEAD only the length."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})

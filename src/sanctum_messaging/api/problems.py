@@ -13,6 +13,7 @@ from sanctum_messaging.domain.errors import FieldFault, InvalidError, NotFoundEr
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.decoding import FieldFaultsError, NotJSONError
+from sanctum_messaging.server.refusals import HandshakeRefusedError
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
@@ -78,6 +79,8 @@ def _headers_of(error: SanctumError, scope: Scope) -> Headers:
         return ((b"www-authenticate", _challenge(scope)),)
     if isinstance(error, MethodNotAllowedError):
         return ((b"allow", error.allow.encode()),)
+    if isinstance(error, HandshakeRefusedError):
+        return ((b"sec-websocket-version", b"13"),)
     if error.retry_after_ms is not None:
         return ((b"retry-after", str(-(-error.retry_after_ms // 1000)).encode()),)
     return ()

@@ -28,6 +28,8 @@ B = TypeVar("B", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
 EndpointT = TypeVar("EndpointT")
 
+HANDLER_SECONDS = 10.0
+"""More than what a handler waits for may take: 5 s in the writer's queue or for a statement, 2 s for a connection."""
 WS_PATH = "/v1/ws"
 
 
@@ -57,6 +59,8 @@ class Route(Generic[B, Q]):
     takes_idempotency_key: bool = False
     use: Use = Use.READ
     """What of a caller's limits it draws on."""
+    seconds: float = HANDLER_SECONDS
+    """How long the handler may take."""
 
 
 AnyRoute = Route[Any, Any]

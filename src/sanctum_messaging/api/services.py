@@ -26,13 +26,14 @@ MAX_BODY_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """What an operator chooses; an empty list of origins admits any origin, without credentials."""
+    """What an operator chooses; an empty list of origins admits any, without credentials; one of hosts any."""
 
     cors_origins: tuple[str, ...] = ()
     cors_credentials: bool = False
     docs: bool = True
     max_body_bytes: int = MAX_BODY_BYTES
     trusted_proxies: Networks = NOBODY
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

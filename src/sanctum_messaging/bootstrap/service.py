@@ -20,6 +20,7 @@ from sanctum_messaging.bootstrap.readings import instance_readings
 from sanctum_messaging.bootstrap.readings.identity import identity_readings
 from sanctum_messaging.bootstrap.readings.process import process_readings
 from sanctum_messaging.bootstrap.readings.requests import request_readings
+from sanctum_messaging.bootstrap.readings.server import server_readings
 from sanctum_messaging.bootstrap.sharing import open_sharing
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.bootstrap.tokens import TokenWatch
@@ -28,6 +29,8 @@ from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Admission
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
+from sanctum_messaging.server.intake import Intake
+from sanctum_messaging.server.limits import limits_of_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -46,6 +49,7 @@ class Service:
     asgi: ASGIApp
     hub: WebSocketHub
     gate: Gate
+    intake: Intake
 
     async def drain(self) -> None:
         """Be unready, and send every socket and every poll away; takes 5 s at most."""
@@ -83,9 +87,10 @@ def _serving(
     config: Config, instance: Instance, share_metrics: ShareMetrics, *, admission: Admission, verifier: JWTVerifier
 ) -> Service:
     gate = Gate(WriteProbe(instance.storage.store, instance.clock), lambda: faults_of(instance))
-    requests = RequestCounts()
+    requests, intake = RequestCounts(), Intake(limits_of_process())
     readings = [
         *process_readings(instance.loop_lag, gate),
+        *server_readings(intake),
         *request_readings(requests),
         *identity_readings(verifier),
         *instance_readings(instance),
@@ -103,11 +108,13 @@ def _serving(
                 config.cors_allowed_origins,
                 config.cors_allow_credentials,
                 config.docs,
+                max_body_bytes=config.max_body_bytes,
                 trusted_proxies=Networks(config.trusted_proxies),
+                allowed_hosts=config.allowed_hosts,
             ),
             requests=requests,
             access_log=access_log(config),
             extra_routes=tuple(demo_routes(development_issuer(config, instance.clock.now))) if config.dev else (),
         )
     )
-    return Service(asgi, instance.hub, gate)
+    return Service(asgi, instance.hub, gate, intake)

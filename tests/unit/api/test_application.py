@@ -90,7 +90,11 @@ def http(method: str, path: str) -> Scope:
 async def test_the_socket_has_its_path(app: ASGIApp) -> None:
     scope = {"type": "websocket", "path": "/v1/ws", "headers": []}
     assert await call(app, scope) == [{"type": "websocket.accept"}]
-    assert (await call(app, {**scope, "path": "/ws"}))[0]["type"] == "websocket.close"
+    elsewhere = {**scope, "path": "/ws"}
+    assert (await call(app, elsewhere))[0]["type"] == "websocket.close"
+    answer, body = await call(app, {**elsewhere, "extensions": {"websocket.http.response": {}}})
+    assert (answer["type"], answer["status"]) == ("websocket.http.response.start", 404)
+    assert body["type"] == "websocket.http.response.body"
 
 
 async def test_the_servers_life_is_followed(app: ASGIApp) -> None:

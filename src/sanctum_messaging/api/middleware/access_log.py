@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.api.calls import ACTOR, ROUTE, find_address
+from sanctum_messaging.api.calls import ACTOR, REFUSED_HANDSHAKE, ROUTE, find_address
 from sanctum_messaging.api.problems import REQUEST_ID
 from sanctum_messaging.api.request_counts import METHODS, OPERATIONS, OTHER, kinds_of
 from sanctum_messaging.api.routes import ROUTES
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 PROBES = frozenset({"GET /healthz", "GET /readyz", "GET /metrics"})
 """Asked every few seconds by machines; of these a line tells only that they failed."""
-
-_REFUSED = "sanctum.refused"
-"""Where in the scope the endpoint of sockets says how it has refused a handshake: by a status, or a close code."""
 
 _log = structlog.get_logger("sanctum.api")
 
@@ -55,9 +52,9 @@ class AccessLog:
                 self._tell(scope, scope["method"], answer, self._monotonic() - begun)
         else:
             await self._app(scope, receive, send)
-            if _REFUSED in scope:
+            if REFUSED_HANDSHAKE in scope:
                 answer = _Answer(send)
-                answer.status = scope[_REFUSED]
+                answer.status = scope[REFUSED_HANDSHAKE]
                 self._tell(scope, "GET", answer, self._monotonic() - begun)
 
     def _tell(self, scope: Scope, method: str, answer: _Answer, seconds: float) -> None:

@@ -33,7 +33,7 @@ class CORS:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; sockets check their origin at the handshake, by the same policy."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         origin = find_header(scope, b"origin")
@@ -43,12 +43,14 @@ class CORS:
         headers = self._headers(origin)
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
-        if not self._policy.allows(origin, scheme=scope["scheme"], host=find_header(scope, b"host")):
+        allowed = self._policy.allows(origin, scheme=scope["scheme"], host=find_header(scope, b"host"))
+        if not allowed:
             headers = (_VARY,)
+        if not allowed and scope["type"] == "http":
             refusal = SanctumError("Requests from this origin are not allowed.", code="origin_not_allowed")
             await send_problem(scope, send_with_headers, refusal)
         elif origin is not None and _is_preflight(scope):
@@ -69,7 +71,7 @@ class CORS:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    return scope["method"] == "OPTIONS" and find_header(scope, b"access-control-request-method") is not None
+    return scope.get("method") == "OPTIONS" and find_header(scope, b"access-control-request-method") is not None
 
 
 async def _answer_preflight(send: Send) -> None:

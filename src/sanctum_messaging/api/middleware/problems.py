@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from sanctum_messaging.api.calls import REFUSED_HANDSHAKE
 from sanctum_messaging.api.problems import REQUEST_ID, ClientGoneError, refusal_of, send_problem
 from sanctum_messaging.domain.errors import SanctumError
+from sanctum_messaging.protocol.codes import PROBLEMS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +25,10 @@ class Problems:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, or one socket."""
+        if scope["type"] == "websocket":
+            await self._shake_hands(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -44,6 +49,21 @@ class Problems:
                 # Half an answer can't be taken back; the server ends the connection.
                 raise
             await send_problem(scope, send, refusal)
+
+    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a socket with a problem too, or as the server can; only what never accepts it raises a refusal."""
+
+        async def send_refusal(message: Message) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        try:
+            await self._app(scope, receive, send)
+        except SanctumError as refusal:
+            scope[REFUSED_HANDSHAKE] = PROBLEMS[refusal.code].status
+            if "websocket.http.response" in (scope.get("extensions") or {}):
+                await send_problem(scope, send_refusal, refusal)
+            else:
+                await send({"type": "websocket.close"})
 
 
 def _log_unforeseen(error: Exception, scope: Scope) -> SanctumError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Raw, UnsetType
 
 from sanctum_messaging.api.calls import Call, Reply
-from sanctum_messaging.api.routing import AnyRoute, NoBody, Route
+from sanctum_messaging.api.routing import HANDLER_SECONDS, AnyRoute, NoBody, Route
 from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.protocol.answers import SyncPage
-from sanctum_messaging.protocol.requests import SyncQuery
+from sanctum_messaging.protocol.requests import MAX_WAIT_MS, SyncQuery
 
 
 async def get_sync(call: Call[NoBody, SyncQuery]) -> Reply:
@@ -38,6 +38,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         ),
         tag="stream",
         query=SyncQuery,
+        seconds=MAX_WAIT_MS / 1000 + HANDLER_SECONDS,
         replies={200: SyncPage},
         problems=("invalid_cursor", "cursor_too_old", "cursor_diverged"),
     ),

@@ -1,0 +1,198 @@
+"""Reading requests, with a bound on everything that a client sends.
+
+uvicorn's protocol does the work. What is added: bytes are counted before they are parsed, heads that could be
+understood in two ways are refused, and one request is taken at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sanctum_messaging.server.heads import has_body, is_handshake, is_sound, wants_socket
+from sanctum_messaging.server.limits import (
+    FRAMING_PER_BYTE,
+    MAX_ADDRESS_BYTES,
+    MAX_FIELD_BYTES,
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_UNREAD_BYTES,
+)
+from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING, StopParsingError
+from sanctum_messaging.server.refusals import Reason
+
+
+class RequestReading(HttpToolsProtocol):
+    """The half of a connection that takes bytes; what follows from them is decided by ``HTTPProtocol``."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's affair
+        super().__init__(*arguments, **named)
+        self._phase = WAITING
+        self._room = MAX_HEAD_BYTES
+        self._unread_room = MAX_UNREAD_BYTES
+        self._reason = Reason.MALFORMED
+        self._becomes_socket = False
+        self._is_stranger = True
+
+    def data_received(self, data: bytes) -> None:
+        phase = self._phase
+        if phase is WAITING or phase is HEAD:
+            self._take_head(data)
+        elif phase is BODY:
+            self._take_body(data)
+        else:
+            if phase is ANSWERING:
+                self.take_no_more()
+            self._throw_away(len(data))
+
+    def abort(self) -> None:
+        """End at once, without a word."""
+        self.transport.abort()
+
+    def head_begun(self) -> None:
+        """Follow up: the first bytes of a head came, and not all of it."""
+        raise NotImplementedError
+
+    def first_head_taken(self) -> None:
+        """Follow up: the connection has shown a sound head."""
+        raise NotImplementedError
+
+    def body_begun(self) -> None:
+        """Follow up: a head came without the whole of its body."""
+        raise NotImplementedError
+
+    def request_taken(self) -> None:
+        """Follow up: all of a request came."""
+        raise NotImplementedError
+
+    def refuse(self, reason: Reason) -> None:
+        """Follow up: what came is not taken."""
+        raise NotImplementedError
+
+    def take_no_more(self) -> None:
+        """Follow up: something came behind the request that is being answered."""
+        raise NotImplementedError
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._phase is not HEAD:
+            # Another request behind the one that is being answered.
+            raise StopParsingError
+        self._becomes_socket = False
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) > MAX_ADDRESS_BYTES:
+            self._stop_parsing(Reason.ADDRESS_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is not HEAD:
+            # A trailer: nobody has use for it, and it must not be taken for a field of the head.
+            return
+        headers = self.headers
+        if len(headers) >= MAX_FIELDS or len(name) + len(value) > MAX_FIELD_BYTES:
+            self._stop_parsing(Reason.HEAD_TOO_LARGE)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        parser = self.parser
+        version = parser.get_http_version()
+        if not is_sound(version, self.url, self.headers):
+            self._stop_parsing(Reason.MALFORMED)
+        if parser.should_upgrade():
+            self._check_upgrade(parser.get_method().decode("ascii"), version)
+        if self._is_stranger:
+            self._is_stranger = False
+            self.first_head_taken()
+        super().on_headers_complete()
+        self._phase = LEAVING if self._becomes_socket else BODY
+        self._room = MAX_HEAD_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        self._room += FRAMING_PER_BYTE * len(body)
+        cycle = self.cycle
+        if cycle.response_complete:
+            self._throw_away(len(body))
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        if self._becomes_socket:
+            return
+        cycle = self.cycle
+        self._phase = WAITING if cycle.response_complete else ANSWERING
+        self.request_taken()
+        cycle.more_body = False
+        cycle.message_event.set()
+
+    # Taking what comes, no more at a time than there is room for.
+
+    def _take_head(self, data: bytes) -> None:
+        begins = self._phase is WAITING
+        if begins:
+            self._phase, self._room = HEAD, MAX_HEAD_BYTES
+        room = self._room
+        self._parse(data if len(data) <= room else data[:room])
+        if self._phase is not HEAD:
+            if len(data) > room:
+                self.data_received(data[room:])
+        elif len(data) >= room:
+            self.refuse(Reason.HEAD_TOO_LARGE)
+        else:
+            self._room = room - len(data)
+            if begins:
+                self.head_begun()
+        if self._phase is BODY:
+            self.body_begun()
+
+    def _take_body(self, data: bytes) -> None:
+        self._room -= len(data)
+        self._parse(data)
+        if self._phase is BODY and self._room < 0:
+            self.refuse(Reason.MALFORMED)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._becomes_socket:
+                self.handle_websocket_upgrade()
+            else:
+                self.take_no_more()
+        except httptools.HttpParserError:
+            if self._phase is ANSWERING or self._phase is WAITING:
+                self.take_no_more()
+            else:
+                self.refuse(self._reason)
+
+    def _check_upgrade(self, method: str, version: str) -> None:
+        """Let a WebSocket begin; what else is asked for is ignored. With a body the parser would not find its end."""
+        if wants_socket(self.headers):
+            if has_body(self.headers) or not is_handshake(method, version, self.url, self.headers):
+                self._stop_parsing(Reason.HANDSHAKE)
+            self._becomes_socket = True
+        elif has_body(self.headers):
+            self._stop_parsing(Reason.MALFORMED)
+
+    def _stop_parsing(self, reason: Reason) -> NoReturn:
+        self._reason = reason
+        raise StopParsingError
+
+    def _throw_away(self, size: int) -> None:
+        self._unread_room -= size
+        if self._unread_room < 0:
+            self.abort()
+
+    def _should_upgrade(self) -> bool:
+        return self._becomes_socket
