@@ -28,7 +28,6 @@ from sanctum_messaging.domain.errors import NotFoundError, UnavailableError
 from sanctum_messaging.guards.admission import Visit
 from sanctum_messaging.guards.rate_limits import NO_LIMITS
 from sanctum_messaging.protocol.decoding import StrictDecoder
-from sanctum_messaging.server.refusals import REFUSED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -68,8 +67,6 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket, or the server's life."""
-        if REFUSED in scope:
-            raise scope[REFUSED]
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "websocket":

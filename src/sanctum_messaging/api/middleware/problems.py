@@ -10,6 +10,7 @@ from sanctum_messaging.api.calls import REFUSED_HANDSHAKE
 from sanctum_messaging.api.problems import REQUEST_ID, ClientGoneError, refusal_of, send_problem
 from sanctum_messaging.domain.errors import SanctumError
 from sanctum_messaging.protocol.codes import PROBLEMS
+from sanctum_messaging.server.refusals import REFUSED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +19,7 @@ _log = structlog.get_logger("sanctum.api")
 
 
 class Problems:
-    """Answers refusals as such; what nobody foresaw is logged and answered without a word of it."""
+    """Answers refusals as such, the server's too; what nobody foresaw is logged and answered without a word of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""
@@ -40,6 +41,8 @@ class Problems:
             await send(message)
 
         try:
+            if REFUSED in scope:
+                raise scope[REFUSED]
             await self._app(scope, receive, watch)
         except ClientGoneError:
             return
