@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import structlog
 import uvloop
 
 from sanctum_messaging.bootstrap.service import open_service
+from sanctum_messaging.bootstrap.tracing import open_tracer
 from sanctum_messaging.listening import BACKLOG, announce, open_listener
 from sanctum_messaging.server.server import create_server
 
@@ -66,14 +68,19 @@ def _run(serving: Coroutine[None, None, None]) -> None:
 
 
 async def _serve(config: Config, listener: socket.socket) -> None:
-    async with open_service(config) as service:
+    async with open_tracer(os.environ) as tracer, open_service(config, tracer=tracer) as service:
         await _serve_until_told(service, listener, asyncio.Event(), lambda: announce(config, listener))
     _log.info("stopped")
 
 
 async def _serve_as_worker(config: Config, membership: Membership) -> None:
     told = asyncio.Event()
-    async with open_service(config, membership.share_metrics) as service, membership.joined(on_orphaned=told.set):
+    share = membership.share_metrics
+    async with (
+        open_tracer(os.environ) as tracer,
+        open_service(config, share, tracer) as service,
+        membership.joined(on_orphaned=told.set),
+    ):
         await _serve_until_told(service, membership.listener, told, membership.announce)
     _log.info("stopped")
 

@@ -18,6 +18,7 @@ from sanctum_messaging.api.middleware.hosts import Hosts
 from sanctum_messaging.api.middleware.problems import Problems
 from sanctum_messaging.api.middleware.request_id import RequestId
 from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
+from sanctum_messaging.api.middleware.traces import Traces
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.problems import REQUEST_ID
 from sanctum_messaging.api.reading import NoQuery, QueryReader, read_body, read_token
@@ -48,6 +49,8 @@ def create_api(services: Services) -> ASGIApp:
     app = AddressCount(app, services.rate_limits)
     app = SecurityHeaders(app)
     app = AccessLog(app, services)
+    if services.tracer.enabled:
+        app = Traces(app, services.tracer)
     app = ClientAddress(app, settings.trusted_proxies)
     return RequestId(app, services.ports.clock)
 

@@ -12,6 +12,7 @@ from sanctum_messaging.bootstrap.rate_limits import is_enforced
 from sanctum_messaging.bootstrap.sharing import announcing
 from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with
 from sanctum_messaging.bootstrap.tokens import recorded
+from sanctum_messaging.bootstrap.tracing import traced
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.hub.hub import WebSocketHub
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.guards.admission import Admission
     from sanctum_messaging.guards.rate_limits import RateLimits
     from sanctum_messaging.observability.hot_events import Fields, WriteEvent
+    from sanctum_messaging.observability.tracing import Tracer
     from sanctum_messaging.ports.clock import Clock
 
 
@@ -53,6 +55,7 @@ class Instance:
         storage: Storage,
         sharing: Sharing,
         tokens: TokenWatch,
+        tracer: Tracer,
         limits: RateLimits,
     ) -> None:
         store, bus = storage.store, sharing.bus
@@ -61,7 +64,8 @@ class Instance:
         self.sharing = sharing
         self.tokens = tokens
         self.limits = limits
-        self.writer = Writer(store, bus.publish, clock)
+        self.tracer = tracer
+        self.writer = Writer(store, traced(bus.publish, tracer, lambda: self.hub), clock, tracer)
         self.markers = ReadMarkerWriter(store, clock)
         self.resume_states = ResumeStateWriter(sharing.resume_states, clock)
         self.participants = ParticipantCache(store, clock, sharing.participants, use_memory=sharing.is_heard)

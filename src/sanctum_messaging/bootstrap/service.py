@@ -29,6 +29,7 @@ from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Admission
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
+from sanctum_messaging.observability.tracing import NO_TRACES, Tracer
 from sanctum_messaging.server.intake import Intake
 from sanctum_messaging.server.limits import limits_of_process
 
@@ -58,7 +59,9 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(config: Config, share_metrics: ShareMetrics = share_with_nobody) -> AsyncGenerator[Service]:
+async def open_service(
+    config: Config, share_metrics: ShareMetrics = share_with_nobody, tracer: Tracer = NO_TRACES
+) -> AsyncGenerator[Service]:
     """Open the database, start the workers and the hub; stop them in the opposite order, losing nothing.
 
     ``share_metrics`` makes of this process' own metrics what ``/metrics`` shows.
@@ -75,7 +78,7 @@ async def open_service(config: Config, share_metrics: ShareMetrics = share_with_
             limits = rate_limits_of(config, clock, limiter=sharing.limiter, local=sharing.local_limiter)
             admission = Admission(verifier, tokens.known, tokens.audit, limits)
             instance = Instance(
-                config, clock, admission, storage=storage, sharing=sharing, tokens=tokens, limits=limits
+                config, clock, admission, storage=storage, sharing=sharing, tokens=tokens, limits=limits, tracer=tracer
             )
             async with instance.running(), open_administration(config, storage, tokens, clock):
                 yield _serving(config, instance, share_metrics, admission=admission, verifier=verifier)
@@ -114,6 +117,7 @@ def _serving(
             ),
             requests=requests,
             access_log=access_log(config),
+            tracer=instance.tracer,
             extra_routes=tuple(demo_routes(development_issuer(config, instance.clock.now))) if config.dev else (),
         )
     )

@@ -18,6 +18,7 @@ class HubView:
         self._registry = parts.registry
         self._tail = parts.source.tail
         self.ring = parts.source.ring
+        self.flush = parts.source.flush
 
     @property
     def phases(self) -> dict[str, int]:

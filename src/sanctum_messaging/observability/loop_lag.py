@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SAMPLE_SECONDS = 0.25
 """A stall that is shorter than this may go unseen, and harms nobody."""
-LATE_SECONDS = 1.0
-"""Later than this and heartbeats, health checks and deadlines begin to slip."""
+LATE_SECONDS = 5.0
+"""A loop that late misses health checks and heartbeats; what is less shows in the histogram alone."""
 REMEMBERED_SECONDS = 10.0
 """How long a stall counts as present: until after the next few health checks."""
 

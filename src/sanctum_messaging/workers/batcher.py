@@ -13,6 +13,8 @@ from sanctum_messaging.observability.histogram import SIZES, Histogram
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from sanctum_messaging.observability.tracing import Link
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,6 +39,8 @@ class Entry(Generic[T, R]):
     size: int
     deadline: float
     outcome: asyncio.Future[R]
+    link: Link | None = None
+    """The caller's span, if it is recorded."""
 
     def resolve(self, outcome: R | Exception) -> None:
         """Answer the caller, unless he has gone."""
@@ -97,7 +101,7 @@ class Batcher(Generic[T, R]):
         """How large they are together."""
         return self._queued_bytes
 
-    def submit(self, item: T) -> asyncio.Future[R]:
+    def submit(self, item: T, link: Link | None = None) -> asyncio.Future[R]:
         """Queue an item, now: the order of calls is the order of commits.
 
         Raises:
@@ -111,7 +115,7 @@ class Batcher(Generic[T, R]):
             detail = "Too much waits to be written."
             raise UnavailableError(detail, code="overloaded")
         outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.append(Entry(item, size, self._monotonic() + MAX_WAIT_SECONDS, outcome))
+        self._queue.append(Entry(item, size, self._monotonic() + MAX_WAIT_SECONDS, outcome, link))
         self._queued_bytes += size
         self._arrived.set()
         self._expire_later()

@@ -14,6 +14,7 @@ import structlog
 
 from sanctum_messaging.domain.errors import SanctumError, UnavailableError
 from sanctum_messaging.domain.model import MessageDraft
+from sanctum_messaging.observability.tracing import NO_TRACES, Link, Tracer
 from sanctum_messaging.ports.log import Appended, AppendedMessage, Change, Stale
 from sanctum_messaging.workers.batcher import Batcher, Entry
 
@@ -56,8 +57,15 @@ class WriterCounts:
 class Writer:
     """Queues appends and commits them in groups. ``run`` must be running; ``close`` ends it once the queue is empty."""
 
-    def __init__(self, store: Store, on_committed: Callable[[Committed], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_committed: Callable[[Committed], None],
+        clock: Clock,
+        tracer: Tracer = NO_TRACES,
+    ) -> None:
         """``on_committed`` is called on the event loop after each commit, in the order of positions."""
+        self._tracer = tracer
         self.counts = WriterCounts()
         self._store = store
         self._on_committed = on_committed
@@ -72,19 +80,31 @@ class Writer:
 
     async def append_message(self, draft: MessageDraft) -> AppendedMessage:
         """Append a message; see ``ports.log.Log``."""
-        outcome = await self.batcher.submit(draft)
+        outcome = await self.batcher.submit(draft, self._find_link())
         if not isinstance(outcome, AppendedMessage):
             raise TypeError(type(outcome))
         return outcome
 
     async def append_change(self, change: Change) -> Appended | Stale:
         """Append a change; see ``ports.log.Log``."""
-        outcome = await self.batcher.submit(change)
+        outcome = await self.batcher.submit(change, self._find_link())
         if isinstance(outcome, AppendedMessage):
             raise TypeError(type(outcome))
         return outcome
 
+    def _find_link(self) -> Link | None:
+        return self._tracer.find_current() if self._tracer.enabled else None
+
     async def _commit(self, batch: Sequence[Entry[Item, Outcome]]) -> None:
+        links = [entry.link for entry in batch if entry.link is not None]
+        if not links:
+            await self._commit_runs(batch)
+            return
+        with self._tracer.commit("commit", links) as span:
+            span.note(entries=len(batch))
+            await self._commit_runs(batch)
+
+    async def _commit_runs(self, batch: Sequence[Entry[Item, Outcome]]) -> None:
         for sends, run in itertools.groupby(batch, key=lambda entry: isinstance(entry.item, MessageDraft)):
             entries = list(run)
             if sends:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.bootstrap.readings.hub import hub_readings
 from sanctum_messaging.bootstrap.readings.participants import participant_cache_readings
-from sanctum_messaging.bootstrap.readings.rate_limits import rate_limit_readings
 from sanctum_messaging.bootstrap.readings.queues import queue_readings
+from sanctum_messaging.bootstrap.readings.rate_limits import rate_limit_readings
 from sanctum_messaging.bootstrap.readings.tokens import token_readings
 from sanctum_messaging.bootstrap.readings.writer import writer_readings
 
