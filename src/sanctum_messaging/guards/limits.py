@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.limits import Charge, Limit, Scope, Use
 from sanctum_messaging.guards.addresses import NOBODY, Networks, limit_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sanctum_messaging.domain.model import Actor, DeviceId, SessionId, TenantId, UserId
 
-    from sanctum_messaging.domain.model import Actor
-
+_REMEMBERED = 4_096
+"""Callers whose charges need not be made again, for each use: most of what is asked for is asked by few."""
 _UNKNOWN = "-"
 """Whom an address stands for that nobody knows; all of them share what one address may."""
 
@@ -64,6 +65,9 @@ class Limits:
         )
         # The handshake of this socket has drawn on them.
         self._of_address[Use.OPEN] = self._of_address[Use.RENEW] = ()
+        self._charge_caller = lru_cache(_REMEMBERED)(self._make_charges)
+        self.of_address = lru_cache(_REMEMBERED)(self._charge_address)
+        """Charges a use to the address that it came from."""
 
     @property
     def names(self) -> list[str]:
@@ -71,46 +75,36 @@ class Limits:
         groups = (self._failures, *self._of_actor.values(), *self._of_address.values())
         return sorted({limit.name for group in groups for limit in group})
 
-    def of_actor(self, use: Use, actor: Actor) -> list[Charge]:
+    def of_actor(self, use: Use, actor: Actor) -> tuple[Charge, ...]:
         """Charge a use to the caller's device, session and user."""
-        return [Charge(limit, _KEYS[limit.scope](actor)) for limit in self._of_actor[use]]
+        return self._charge_caller(use, actor.tenant, actor.user, actor.device, actor.session)
 
-    def of_address(self, use: Use, address: str | None) -> list[Charge]:
-        """Charge a use to the address that it came from."""
-        return self._charge(self._of_address[use], address)
-
-    def of_failure(self, address: str | None) -> list[Charge]:
+    def of_failure(self, address: str | None) -> tuple[Charge, ...]:
         """Charge a refused token to the address that it came from."""
         return self._charge(self._failures, address)
 
-    def of_everything(self, actor: Actor, address: str | None) -> list[Charge]:
+    def of_everything(self, actor: Actor, address: str | None) -> tuple[Charge, ...]:
         """List every limit that this caller draws on, each once."""
         uses = (Use.SEND, Use.READ, Use.CREATE, Use.CONNECT)
-        return [*self.of_address(Use.CONNECT, address), *(each for use in uses for each in self.of_actor(use, actor))]
+        return (*self.of_address(Use.CONNECT, address), *(each for use in uses for each in self.of_actor(use, actor)))
 
-    def _charge(self, limits: tuple[Limit, ...], address: str | None) -> list[Charge]:
+    def _make_charges(  # noqa: PLR0917 - what is remembered is remembered by position
+        self, use: Use, tenant: TenantId, user: UserId, device: DeviceId, session: SessionId
+    ) -> tuple[Charge, ...]:
+        # No name holds a control character, so that the keys of different callers are different texts. Devices and
+        # sessions are named within the user: what a token claims to be is never counted against anybody else.
+        keys = {
+            Scope.DEVICE: f"{tenant}\n{user}\n{device}",
+            Scope.SESSION: f"{tenant}\n{user}\n{session}",
+            Scope.USER: f"{tenant}\n{user}",
+        }
+        return tuple(Charge(limit, keys[limit.scope]) for limit in self._of_actor[use])
+
+    def _charge_address(self, use: Use, address: str | None) -> tuple[Charge, ...]:
+        return self._charge(self._of_address[use], address)
+
+    def _charge(self, limits: tuple[Limit, ...], address: str | None) -> tuple[Charge, ...]:
         if not limits or (address is not None and address in self._exempt):
-            return []
+            return ()
         key = _UNKNOWN if address is None else limit_key(address)
-        return [Charge(limit, key) for limit in limits]
-
-
-# No name holds a control character, so that keys of different callers are different texts. Devices and sessions are
-# named within the user: what one of his tokens claims to be is never counted against anybody else.
-def _device_key(actor: Actor) -> str:
-    return f"{actor.tenant}\n{actor.user}\n{actor.device}"
-
-
-def _session_key(actor: Actor) -> str:
-    return f"{actor.tenant}\n{actor.user}\n{actor.session}"
-
-
-def _user_key(actor: Actor) -> str:
-    return f"{actor.tenant}\n{actor.user}"
-
-
-_KEYS: dict[Scope, Callable[[Actor], str]] = {
-    Scope.DEVICE: _device_key,
-    Scope.SESSION: _session_key,
-    Scope.USER: _user_key,
-}
+        return tuple(Charge(limit, key) for limit in limits)

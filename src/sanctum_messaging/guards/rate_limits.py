@@ -59,7 +59,7 @@ class RateLimits:
         charges = self._limits.of_address(use, address) if self._shadow is None else ()
         if not charges:
             return
-        empty = [level for level in self._local.look(charges) if level.remaining == 0]
+        empty = [level for level in self._local.look(charges) if not level.remaining]
         if empty:
             last = max(empty, key=_wait_ms)
             self._refuse(last.limit, _wait_ms(last))

@@ -14,13 +14,15 @@ from tests.acting import actor
 from tests.unit.guards.conftest import SETTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sanctum_messaging.domain.limits import Charge
 
 LIMITS = Limits(SETTINGS)
 ADDRESS = "203.0.113.7"
 
 
-def names(charges: list[Charge]) -> list[str]:
+def names(charges: Sequence[Charge]) -> list[str]:
     return [charge.limit.name for charge in charges]
 
 
