@@ -82,6 +82,10 @@ SECONDS ?= 60
 fuzz: $(INSTALLED) ## Feed the parsers with what coverage finds to be new
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
+.PHONY: fuzz-api
+fuzz-api: $(INSTALLED) ## Call the API in ways nobody thought of, by new seeds each time
+	$(BIN)/pytest -m chaos tests/integration/test_schemathesis.py $(ARGS)
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages that are tables of the code again
 	$(BIN)/python -m docs.generate

@@ -35,7 +35,7 @@ LINKS: dict[type[msgspec.Struct] | None, Json] = {
         "readMarker": _link("postRead", _CONVERSATION),
     },
     ConversationsPage: {
-        "nextPage": _link("listConversations", {"cursor": "$response.body#/nextCursor"}),
+        "newest": _link("getConversation", {"conversationId": "$response.body#/conversations/0/id"}),
         "stream": _link("getSync", {"cursor": "$response.body#/streamCursor"}),
     },
     MessageResult: {
