@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Frame = dict[str, Any]
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 40
 """How long something that must come may take on a busy machine."""
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 40
 """A wait that takes longer has failed; nothing is ever waited for by the clock."""
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_HTTP_CONNECTIONS = 200

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 COMMAND = str(Path(sys.executable).with_name("sanctum"))
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 5
 """What the service promises for SIGINT and SIGTERM."""
 

@@ -19,7 +19,7 @@ from tests.servers.process import POLL_SECONDS, Child
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START_SECONDS = 30
+START_SECONDS = 90
 """A server that must read back a log first takes a second; more than this, and it hangs."""
 STOP_SECONDS = 10
 PORTS = range(20_000, 32_000)
