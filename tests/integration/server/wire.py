@@ -50,10 +50,20 @@ class Answer:
 class Wire:
     """A service to send bytes to."""
 
-    def __init__(self, port: int, token: str, intake: Intake) -> None:
+    def __init__(self, port: int, token: str, server: Server, intake: Intake) -> None:
         self.port = port
         self.token = token
         self.intake = intake
+        self._server = server
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections the server has."""
+        return len(self._server.server_state.connections)
+
+    def stop(self) -> None:
+        """Have the server end."""
+        self._server.should_exit = True
 
     def connect(self) -> socket.socket:
         """Open a connection."""
@@ -82,7 +92,6 @@ def wire_to(
 ) -> Iterator[Wire]:
     """Run a service until this is left."""
     started: list[Wire] = []
-    server: list[Server] = []
     ready = threading.Event()
 
     async def serve() -> None:
@@ -90,13 +99,15 @@ def wire_to(
             {"DATA_DIR": str(data_dir), "LOG_LEVEL": "error", **UNLIMITED, **(environ or {})}, dev=True
         )
         listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)
+        # So that an answer that nobody reads is noticed after kilobytes, not megabytes.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         async with open_service(config) as service:
             intake = service.intake if limits is None else Intake(limits)
             token = development_issuer(config, lambda: time.time_ns() // 1_000_000).issue("ann")
-            started.append(Wire(listener.getsockname()[1], token, intake))
-            server.append(create_server(service.asgi, intake, grace_seconds=1))
-            asyncio.get_running_loop().call_soon(ready.set)
-            await server[0].serve(sockets=[listener])
+            server = create_server(service.asgi, intake, grace_seconds=1)
+            started.append(Wire(listener.getsockname()[1], token, server, intake))
+            ready.set()
+            await server.serve(sockets=[listener])
 
     def run() -> None:
         try:
@@ -111,8 +122,8 @@ def wire_to(
         assert ready.wait(PATIENCE)
         yield started[0]
     finally:
-        for each in server:
-            each.should_exit = True
+        for each in started:
+            each.stop()
         thread.join(PATIENCE)
 
 
