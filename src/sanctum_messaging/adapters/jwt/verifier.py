@@ -201,8 +201,6 @@ def _read_header(token: bytes) -> _Header:
         header = _HEADER.decode(_decode_part(token.partition(b".")[0]))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise TokenRefused("the header is malformed") from error
-    if header.alg not in ALGORITHMS:
-        raise TokenRefused("the algorithm is not allowed")
     if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
         raise TokenRefused("the header asks for an extension")
     if header.typ is not None and header.typ.casefold() not in _TYPES:

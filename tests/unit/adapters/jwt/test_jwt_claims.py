@@ -5,7 +5,7 @@ import json
 import pytest
 from joserfc.jwk import OKPKey
 
-from sanctum_messaging.adapters.jwt.claims import Issuer
+from sanctum_messaging.adapters.jwt.claims import Issuer, TokenRefused, read_claims
 from sanctum_messaging.adapters.jwt.keys import StaticKeys, parse_key_set
 from sanctum_messaging.adapters.jwt.verifier import MAX_REMEMBERED, JWTVerifier, TrustedIssuer, _Proof, _ProvenTokens
 from tests.identity_provider import (
@@ -170,6 +170,14 @@ async def test_claim_names_are_configured(clock: MovingClock) -> None:
     assert (token.tenant, token.device, token.session) == ("acme", "d", "s")
     for tenant in (..., None, "", 7, "a\n"):
         await assert_refused(verifier, sign({**claims(**{"https://x.example/org": tenant})}))
+
+
+def test_s_t5_claims_are_read_for_the_issuer_whose_keys_proved_them() -> None:
+    payload = json.dumps(claims()).encode()
+
+    assert read_claims(payload, Issuer(ISSUER, AUDIENCE)).token.subject == "alice"
+    with pytest.raises(TokenRefused, match="another issuer"):
+        read_claims(payload, Issuer("https://b.example", AUDIENCE))
 
 
 # Time, and what is remembered.
