@@ -112,5 +112,9 @@ async def test_a_poll_that_was_let_in_before_does_not_begin_to_wait(world: World
     await world.create("ada", "ben")
     revoke(world, "ben")
 
+    poll = asyncio.create_task(world.hub.read(actor("ben"), cursor=world.hub.tail, limit=10, wait_ms=20_000))
+    await until(lambda: poll.done() or bool(world.hub._polls._sleepers))
+
+    assert poll.done()
     with pytest.raises(RevokedError):
-        await world.hub.read(actor("ben"), cursor=world.hub.tail, limit=10, wait_ms=20_000)
+        await poll
