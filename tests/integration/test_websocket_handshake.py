@@ -56,6 +56,12 @@ class TestTheHeader:
         assert headers["content-type"] == "application/problem+json"
         assert headers["www-authenticate"].startswith("Bearer")
 
+    async def test_s_a8_that_was_revoked_is_refused_before_the_upgrade(self, service: Served) -> None:
+        service.world.revoked.add("ben")
+        status, problem, headers = await refusal(service, headers=bearer("ben"))
+        assert (status, problem["code"]) == (401, "unauthenticated")
+        assert 'error="invalid_token"' in headers["www-authenticate"]
+
     async def test_wins_over_a_subprotocol(self, service: Served) -> None:
         status, *_ = await refusal(service, "sanctum.v1", "bearer.ben", headers=bearer("bad"))
         assert status == 401
@@ -71,6 +77,11 @@ class TestTheSubprotocol:
         client = await service.open("sanctum.v1", "bearer.ben")
         assert chosen(client) == "sanctum.v1"
         assert (await client.hello())["user"] == "ben"
+
+    async def test_s_a8_with_a_revoked_token_is_accepted_and_closed(self, service: Served) -> None:
+        service.world.revoked.add("ben")
+        client = await service.open("sanctum.v1", "bearer.ben")
+        await client.assert_closed(4503)
 
     async def test_with_a_bad_token_is_accepted_and_closed(self, service: Served) -> None:
         """A browser can't read a refused handshake."""

@@ -67,6 +67,7 @@ class WebSocketHub:
 
     Where others append to the same log, ``sweep_seconds`` says how long the database may go without being looked at.
     ``invalidate`` is told of each conversation whose set of participants changed; none: nothing that is known holds.
+    Of ``is_revoked`` it asks for each connection that begins, and for all when told to ``end_revoked``.
     ``write_event`` takes what the log tells of each connection, its beginning and its end.
     """
 
