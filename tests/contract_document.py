@@ -107,7 +107,9 @@ class SocketContract:
     """The AsyncAPI document, asked whether a frame is one that it allows."""
 
     def __init__(self, document: Json) -> None:
-        self.close_codes = {each["code"] for each in document["channels"]["stream"]["x-close-codes"]}
+        channel = document["channels"]["stream"]
+        self.close_codes = {each["code"] for each in channel["x-close-codes"]}
+        self.handshake_codes = {each["code"] for each in channel["x-handshake-refusals"]}
         schemas = strict_schemas(document)
         self._validators = {
             name: validator(message["payload"], schemas) for name, message in document["components"]["messages"].items()

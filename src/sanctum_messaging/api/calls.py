@@ -29,6 +29,8 @@ VERDICT = "sanctum.verdict"
 """Under this key stands what is left of the caller's limits, once they were asked; until then nothing was counted."""
 REFUSED_HANDSHAKE = "sanctum.refused"
 """Under this key stands how a handshake was refused: by a status, or by a close code."""
+ACCEPTED = "sanctum.accepted"
+"""Under this key stands that a socket was accepted, and can't be refused any more."""
 _HEADERS = "sanctum.headers"
 """Under this key of the ASGI scope stand the headers by name, once somebody has asked for one."""
 _encoder = msgspec.json.Encoder()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from sanctum_messaging.api.calls import Reply, send_reply
+from sanctum_messaging.api.calls import ACCEPTED, Reply, send_reply
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.cors import CORS
 from sanctum_messaging.api.middleware.problems import Problems
@@ -91,9 +91,13 @@ class TestProblems:
     async def test_who_has_gone_is_not_answered(self, clock: HandClock) -> None:
         assert await call(wrapped(raising(ClientGoneError()), clock), scope_of()) == []
 
-    async def test_a_socket_keeps_its_own_ways(self, clock: HandClock) -> None:
+    async def test_a_fault_of_an_open_socket_is_left_to_the_server(self, clock: HandClock) -> None:
         with pytest.raises(RuntimeError):
-            await call(wrapped(raising(RuntimeError(SECRET)), clock), scope_of("websocket"))
+            await call(wrapped(raising(RuntimeError(SECRET)), clock), {**scope_of("websocket"), ACCEPTED: True})
+
+    async def test_a_fault_before_a_socket_is_open_refuses_it(self, clock: HandClock) -> None:
+        sent = await call(wrapped(raising(RuntimeError(SECRET)), clock), scope_of("websocket"))
+        assert sent == [{"type": "websocket.close"}]
 
 
 class TestBodyLimit:

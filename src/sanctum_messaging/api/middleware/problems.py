@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.api.calls import REFUSED_HANDSHAKE
+from sanctum_messaging.api.calls import ACCEPTED, REFUSED_HANDSHAKE
 from sanctum_messaging.api.problems import REQUEST_ID, ClientGoneError, refusal_of, send_problem
 from sanctum_messaging.domain.errors import SanctumError
 from sanctum_messaging.protocol.codes import PROBLEMS
@@ -61,7 +61,11 @@ class Problems:
 
         try:
             await self._app(scope, receive, send)
-        except SanctumError as refusal:
+        except Exception as error:  # the outer edge here too
+            if ACCEPTED in scope:
+                # An open socket can't be refused any more; the server closes it.
+                raise
+            refusal = refusal_of(error) or _log_unforeseen(error, scope)
             scope[REFUSED_HANDSHAKE] = PROBLEMS[refusal.code].status
             if "websocket.http.response" in (scope.get("extensions") or {}):
                 await send_problem(scope, send_refusal, refusal)
@@ -70,5 +74,5 @@ class Problems:
 
 
 def _log_unforeseen(error: Exception, scope: Scope) -> SanctumError:
-    _log.error("request_failed", method=scope["method"], request_id=scope.get(REQUEST_ID), exc_info=error)
+    _log.error("request_failed", method=scope.get("method", "GET"), request_id=scope.get(REQUEST_ID), exc_info=error)
     return SanctumError("The fault was logged under the request's id.", code="internal")

@@ -30,6 +30,8 @@ _REQUEST_ID = "sanctum.request_id"
 """Where in the scope an application around this one says which request it is."""
 _REFUSED = "sanctum.refused"
 """Where in the scope this one says how it has refused a handshake: by a status, or a close code."""
+_ACCEPTED = "sanctum.accepted"
+"""Where in the scope this one says that the socket is open, and can't be refused any more."""
 _NO_TOKEN = ""
 """What a header that holds no bearer token proves: nothing, and it is refused as such."""
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -49,6 +51,7 @@ class WebSocketEndpoint:
         if refusal is not None and closing is None:
             await _refuse(scope, send, refusal)
             return
+        scope[_ACCEPTED] = True
         await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
         transport = ASGITransport(receive, send)
         if closing is not None:
