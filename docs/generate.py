@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docs.breaking import find_breaking
+from docs.metrics_page import INTRODUCTION, metric_rows
 from sanctum_messaging.api.asyncapi.document import create_document as describe_socket
 from sanctum_messaging.api.openapi.document import create_document as describe_calls
 from sanctum_messaging.api.routes import ROUTES
@@ -218,6 +219,11 @@ def configuration_page() -> str:
     )
 
 
+def metrics_page() -> str:
+    """Write the table of metrics."""
+    return INTRODUCTION.format(note=_NOTE) + _table(("metric", "labels", "kind", "meaning"), metric_rows())
+
+
 def duty_after(code: CloseCode) -> str:
     """Tell what a client does after a close code."""
     return _DUTIES.get(code, _RECONNECTS if client_reconnects(code) else _STAYS_AWAY)
@@ -233,7 +239,7 @@ def asyncapi_document() -> str:
     return _document(describe_socket())
 
 
-PAGES = {"errors.md": errors_page, "configuration.md": configuration_page}
+PAGES = {"errors.md": errors_page, "configuration.md": configuration_page, "metrics.md": metrics_page}
 DOCUMENTS = {"openapi.json": openapi_document, "asyncapi.json": asyncapi_document}
 
 

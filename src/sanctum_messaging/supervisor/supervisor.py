@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.observability.metrics import Reading, render_readings
+from sanctum_messaging.observability.metrics import render_readings
 from sanctum_messaging.supervisor.merging import merge_metrics
+from sanctum_messaging.supervisor.readings import supervisor_readings
 from sanctum_messaging.supervisor.restart_delay import RestartDelay
 from sanctum_messaging.supervisor.worker import Worker
 
@@ -69,17 +70,11 @@ class Supervisor:
         """Ask all workers for their metrics and put them together, without those who don't answer."""
         answers = await asyncio.gather(*(self._ask(number) for number in self._workers))
         told = {number: text for number, text in answers if text is not None}
-        readings = [
-            Reading("workers", "Processes that take connections.", self._count_listening, "gauge"),
-            Reading("worker_restarts", "Processes that ended and were replaced.", lambda: self._restarts),
-            Reading(
-                "worker_up",
-                "Whether a process told its metrics, which else are missing here.",
-                lambda: {str(number): int(number in told) for number in self._workers},
-                "gauge",
-                label="worker",
-            ),
-        ]
+        readings = supervisor_readings(
+            self._count_listening,
+            lambda: self._restarts,
+            lambda: {str(number): int(number in told) for number in self._workers},
+        )
         return render_readings(readings) + merge_metrics(told)
 
     async def _ask(self, number: int) -> tuple[int, bytes | None]:

@@ -20,5 +20,4 @@ def writer_readings(writer: Writer) -> list[Reading]:
         Reading("append_replays", "Sends that repeated an earlier one.", lambda: counts.replays),
         Reading("append_stale", "Changes that had to be decided again.", lambda: counts.stale),
         Reading("append_failures", "Batches that the database refused or that failed.", lambda: counts.failures),
-        Reading("append_queue", "Appends that wait for a commit.", lambda: writer.queued, "gauge"),
     ]

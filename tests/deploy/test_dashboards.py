@@ -1,0 +1,153 @@
+"""The dashboard and the alerts name no metric, no label and no section that is not there."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
+
+from docs.metrics_page import all_readings
+from sanctum_messaging.adapters.postgres import durability
+from sanctum_messaging.api import readiness
+from sanctum_messaging.bootstrap import sharing
+from sanctum_messaging.bootstrap.instance import faults_of
+from sanctum_messaging.bootstrap.service import open_service
+from sanctum_messaging.config import load_config
+from sanctum_messaging.observability.metrics import render_readings
+from sanctum_messaging.supervisor.readings import supervisor_readings
+from tests.deploy.dockerfile import ROOT
+from tests.deploy.promql import Named, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ADDED_BY_PROMETHEUS = {"instance", "job", "le", "worker"}
+"""By the scrape, by histograms, and by the supervisor that merges its workers' texts."""
+OF_PROMETHEUS = {"up"}
+
+
+@lru_cache
+def alerts() -> list[dict[str, Any]]:
+    document = YAML(typ="safe").load((ROOT / "deploy" / "alerts.yaml").read_text("utf-8"))
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+@lru_cache
+def panels() -> list[dict[str, Any]]:
+    document = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
+    return [panel for panel in document["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> Iterator[str]:
+    for alert in alerts():
+        yield alert["expr"]
+    for panel in panels():
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+def metric_of(sample: str) -> str:
+    """Name the metric that a name in an expression belongs to."""
+    return re.sub(r"_(bucket|sum|count|total|info)$", "", sample)
+
+
+async def shown_by(data_dir: Path, **environ: str) -> set[str]:
+    """Run an instance and list the names of all that it shows, with those of its samples."""
+    config = load_config({"DATA_DIR": str(data_dir), **environ}, dev=True)
+    async with open_service(config) as service:
+        transport = httpx2.ASGITransport(service.asgi)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://sanctum.test") as client:
+            text = (await client.get("/metrics")).text
+    return {family.name for family in text_string_to_metric_families(text)}
+
+
+async def test_every_metric_that_they_name_is_shown(tmp_path: Path, postgres_url: str, valkey_url: str) -> None:
+    embedded = await shown_by(tmp_path)
+    shared = await shown_by(tmp_path, DATABASE_URL=postgres_url, REDIS_URL=valkey_url)
+    supervising = render_readings(supervisor_readings(lambda: 1, lambda: 0, lambda: {"0": 1})).decode()
+    shown = embedded | shared | {family.name for family in text_string_to_metric_families(supervising)}
+    named = {metric for each in expressions() for metric in names_of(each).metrics}
+
+    assert len(named) > 40
+    assert {metric_of(each) for each in named - OF_PROMETHEUS} - {metric_of(each) for each in shown} == set()
+    # The page lists what any of them shows, and nothing else.
+    listed = {metric_of(f"sanctum_{each.name}") for each in all_readings()}
+    assert listed == {metric_of(each) for each in shown if each.startswith("sanctum_")}
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_every_label_that_they_name_is_one_of_the_metrics(expression: str) -> None:
+    labels: dict[str, set[str]] = {}
+    for each in all_readings():
+        given = () if each.label is None else (each.label,) if isinstance(each.label, str) else each.label
+        labels[metric_of(f"sanctum_{each.name}")] = {*given, *ADDED_BY_PROMETHEUS}
+
+    named = names_of(expression)
+
+    known = {name: labels.get(metric_of(name), ADDED_BY_PROMETHEUS) for name in named.metrics}
+    assert {name: used - known[name] for name, used in named.metrics.items() if used - known[name]} == {}
+    assert named.by <= set().union(*known.values())
+
+
+def test_the_samples_of_counters_and_histograms_are_named_as_such() -> None:
+    kinds = {f"sanctum_{each.name}": each.kind for each in all_readings()}
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    samples = {name + suffix for name, kind in kinds.items() for suffix in suffixes[kind]}
+    named = {metric for each in expressions() for metric in names_of(each).metrics if metric.startswith("sanctum_")}
+
+    assert named - samples == set()
+
+
+def test_every_alert_leads_to_its_section() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    sections = re.findall(r"^### (Sanctum\w+)$", page, flags=re.MULTILINE)
+
+    assert [alert["alert"] for alert in alerts()] == sections
+    for alert in alerts():
+        assert alert["annotations"]["runbook_url"] == f"docs/operations.md#{alert['alert'].lower()}"
+        assert alert["labels"]["severity"] in {"page", "ticket"}
+
+
+def test_every_reason_for_being_degraded_is_described() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    described = set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", page.partition("| reason |")[2], re.MULTILINE)))
+    )
+    told = {
+        *re.findall(r'reasons=\("(\w+)",\)', inspect.getsource(readiness)),
+        *re.findall(r'else \("(\w+)",\)', inspect.getsource(sharing)),
+        *re.findall(r'"(\w+)":', inspect.getsource(faults_of)),
+        *re.findall(r"``(\w+_off)``", inspect.getsource(durability)),
+    }
+
+    assert len(told) >= 7
+    assert told <= described
+
+
+def test_panels_have_places_of_their_own() -> None:
+    places = [tuple(panel["gridPos"].values()) for panel in panels()]
+
+    assert len(set(places)) == len(places)
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+
+
+@pytest.mark.parametrize("wrong", ["sum(rate(a[5m])", "rate(a)[5m])", "guess(a)", "a ? b", 'a{b="c"', "a{b=~c)"])
+def test_what_is_no_expression_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"balanced|PromQL|unknown"):
+        names_of(wrong)
+
+
+def test_what_an_expression_names_is_found() -> None:
+    expression = (
+        'histogram_quantile(0.9, sum by (le, x) (rate(a_bucket{b="c(",d!~"e"}[5m]))) > 1e3 or scalar(max(f)) - g'
+    )
+
+    assert names_of(expression) == Named({"a_bucket": {"b", "d"}, "f": set(), "g": set()}, {"le", "x"})
