@@ -179,6 +179,7 @@ async def test_spans_reach_a_collector_by_the_time_the_service_has_stopped(
 async def test_a_collector_that_is_away_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", environ["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     monkeypatch.setattr("sanctum_messaging.adapters.otel.exporting.FAREWELL_SECONDS", 0.05)
 
     async with open_tracer(environ) as tracer, traced_api(tmp_path, tracer) as api:

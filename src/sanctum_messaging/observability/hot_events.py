@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 import structlog
 
-from sanctum_messaging.observability.escaping import escape
+from sanctum_messaging.observability.escaping import MAX_VALUE_CHARACTERS, escape
 
 Fields: TypeAlias = Mapping[str, str | float | bool | None]
 WriteEvent: TypeAlias = Callable[[str, Fields], None]
@@ -65,12 +65,19 @@ class JSONSink(Sink):
 
     def write_event(self, event: str, fields: Fields) -> None:
         """Write an event of level info."""
-        line: dict[str, object] = {"timestamp": datetime.now(UTC), "level": "info", "event": event, **self._always}
+        line: dict[str, object] = {
+            "timestamp": datetime.now(UTC),
+            "level": "info",
+            "event": event,
+            **self._always,
+            **fields,
+        }
         for name, value in fields.items():
             if value.__class__ is str:
-                line[name] = escape(value)
-            elif value is not None:
-                line[name] = value
+                if len(value) > MAX_VALUE_CHARACTERS or not value.isprintable():
+                    line[name] = escape(value)
+            elif value is None:
+                del line[name]
         self._write(f"{str(self._encode(line), 'utf-8')}\n")
 
 

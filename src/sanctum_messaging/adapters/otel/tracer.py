@@ -51,7 +51,9 @@ class OTelTracer:
     @contextmanager
     def follow(self, name: str, traceparent: str | None) -> Generator[OTelSpan]:
         """Be in a span that goes on with the trace of a caller."""
-        parent = self._propagator.extract({} if traceparent is None else {"traceparent": traceparent}, _NOWHERE)
+        parent = _NOWHERE
+        if traceparent is not None:
+            parent = self._propagator.extract({"traceparent": traceparent}, _NOWHERE)
         with self._in(self._tracer.start_span(name, parent, trace.SpanKind.SERVER)) as span:
             yield span
 
@@ -72,6 +74,10 @@ class OTelTracer:
 
     @contextmanager
     def _in(self, span: trace.Span) -> Generator[OTelSpan]:
+        if not span.is_recording():
+            # Whoever looks for the current span finds none, as he should, and to be in one has its price.
+            yield OTelSpan(span)
+            return
         # An exception's message may hold what a client wrote.
         with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             yield OTelSpan(span)
