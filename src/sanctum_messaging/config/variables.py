@@ -163,7 +163,7 @@ DOCS = Variable(
     "DOCS",
     "switch",
     default=True,
-    meaning="Whether `/docs` and `/openapi.json` are there.",
+    meaning="Whether `/docs`, `/openapi.json` and `/asyncapi.json` are there.",
     parse=parse_switch,
     range="on, off",
 )

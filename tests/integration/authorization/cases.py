@@ -231,7 +231,7 @@ READING_CASES = {
     ),
 }
 LIMITS_CASES = {("GET /v1/rate-limits", "one's own limits"): Case(Place.NONE)}
-OPERATIONS = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+OPERATIONS = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/docs")
 CASES = {
     **CONVERSATIONS_CASES,
     **PARTICIPANTS_CASES,
