@@ -49,14 +49,14 @@ class Visitor:
         listed = got(await self.caller.get("/v1/rate-limits"), 200)["limits"]
         return {each["name"]: each["remaining"] for each in listed}
 
-    async def shake_hands(self, **headers: str) -> int:
+    async def shake_hands(self, path: str = "/v1/ws", **headers: str) -> int:
         """Try a handshake, and go away at once: its status, 101 if it was accepted."""
         given = {**self.headers, **headers}
         scope = {
             "type": "websocket",
             "scheme": "ws",
-            "path": "/v1/ws",
-            "raw_path": b"/v1/ws",
+            "path": path,
+            "raw_path": path.encode(),
             "query_string": b"",
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
             "client": ("127.0.0.1", 1),
@@ -73,7 +73,8 @@ class Visitor:
             sent.append(message)
 
         await self._app(scope, receive, send)
-        return 101 if sent[0]["type"] == "websocket.accept" else int(sent[0]["status"])
+        # A server answers 403 for an application that closes what it did not accept.
+        return 101 if sent[0]["type"] == "websocket.accept" else int(sent[0].get("status", 403))
 
 
 @asynccontextmanager
@@ -246,6 +247,18 @@ async def test_s_d11_sockets_and_requests_share_the_limit_of_their_address(tmp_p
         refused(await ann.caller.get(PATH), 429, "rate_limited")
         assert await ann.shake_hands() == 429
         assert await Visitor(api, "ann", ELSEWHERE).shake_hands() == 101
+
+
+async def test_refused_handshakes_are_counted_and_then_refused_unseen(tmp_path: Path) -> None:
+    listed = {**PROXIED, "CORS_ALLOWED_ORIGINS": "https://app.example.com"}
+    async with visited(tmp_path, listed, max=4) as (api, ann):
+        evil, bad = {"Origin": "https://evil.example"}, {"Authorization": "Bearer nonsense"}
+        assert await ann.shake_hands(**evil) == 403
+        assert await ann.shake_hands(**bad) == 401
+        await ann.shake_hands("/ws")
+        assert await ann.left() == {"requests-address": 0}
+        assert [await ann.shake_hands(**each) for each in (evil, bad)] == [429, 429]
+        assert await Visitor(api, "ann", ELSEWHERE).shake_hands(**bad) == 401
 
 
 async def test_a_token_in_hello_is_charged_to_its_user_and_its_address_only_once(tmp_path: Path) -> None:
