@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sanctum_messaging.observability.histogram import Histogram
 from sanctum_messaging.observability.metrics import Reading, create_render_metrics
 from sanctum_messaging.supervisor.merging import merge_metrics
 
@@ -47,6 +48,21 @@ def test_the_samples_of_a_metric_stay_together() -> None:
 
     assert len(families) == len(set(families))
     assert {"sanctum_sends", "process_resident_memory_bytes"} <= set(families)
+
+
+def test_the_buckets_of_each_worker_stay_apart() -> None:
+    def of(*values: float) -> bytes:
+        histogram = Histogram((1.0,))
+        for each in values:
+            histogram.observe(each)
+        return rendered(Reading("wait_seconds", "Waits.", lambda: {"a": histogram}, "histogram", label="queue"))
+
+    merged = merge_metrics({0: of(0.5, 2), 1: of(3)}).decode()
+
+    samples = [sample for family in text_string_to_metric_families(merged) for sample in family.samples]
+    counts = {each.labels["worker"]: each.value for each in samples if each.name == "sanctum_wait_seconds_count"}
+    assert counts == {"0": 2, "1": 1}
+    assert len([each for each in samples if each.labels.get("le") == "1.0"]) == 2
 
 
 def test_of_nobody_there_is_nothing() -> None:

@@ -1,0 +1,54 @@
+"""What the writer and its queue count, for whoever watches."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.workers.writer import Writer
+from tests.support import Arranged
+
+if TYPE_CHECKING:
+    from sanctum_messaging.adapters.sqlite.database import Database
+    from sanctum_messaging.adapters.sqlite.store import SQLiteStore
+    from tests.conftest import HandClock
+
+
+async def test_the_queue_tells_how_long_how_many_and_how_fast(store: SQLiteStore, clock: HandClock) -> None:
+    arranged = Arranged(store)
+    group = await arranged.create("ann")
+    writer = Writer(store, lambda _: clock.advance(0.3), clock)
+    sends = [asyncio.ensure_future(writer.append_message(arranged.draft(group, "ann"))) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert len(writer.batcher) == 3
+    assert writer.batcher.queued_bytes > 3 * 512
+    clock.advance(2)
+
+    task = asyncio.create_task(writer.run())
+    await asyncio.gather(*sends)
+    writer.close()
+    await task
+
+    times = writer.batcher.times
+    assert writer.batcher.queued_bytes == 0
+    assert (sum(times.waits.counts), round(times.waits.total, 6)) == (3, 6.0)
+    assert (sum(times.sizes.counts), times.sizes.total) == (1, 3)
+    assert round(times.commits.total, 6) == 0.3
+
+
+async def test_failures_in_a_row_end_with_a_commit(store: SQLiteStore, database: Database, clock: HandClock) -> None:
+    arranged = Arranged(store)
+    group = await arranged.create("ann")
+    writer = Writer(store, lambda _: None, clock)
+    task = asyncio.create_task(writer.run())
+    database.writer.execute(f"PRAGMA max_page_count = {database.writer.execute('PRAGMA page_count').get}")
+
+    while writer.counts.failures < 3:
+        await asyncio.gather(writer.append_message(arranged.draft(group, "ann", "x" * 8000)), return_exceptions=True)
+    assert writer.counts.failures_in_a_row == 3
+
+    database.writer.execute("PRAGMA max_page_count = 1000000")
+    await writer.append_message(arranged.draft(group, "ann"))
+    assert (writer.counts.failures_in_a_row, writer.counts.failures) == (0, 3)
+    writer.close()
+    await task
