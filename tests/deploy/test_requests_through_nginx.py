@@ -17,8 +17,8 @@ from tests.servers.server import NoServerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEFT_TO_US = {"http_0_9"}
-"""What nginx hands on without a host, and we refuse."""
+LEFT_TO_US = {"control_in_a_value", "fragment_in_the_target", "http_0_9", "unknown_method", "upgrade_with_a_body"}
+"""What some version of nginx hands on, with its end beyond doubt, and we refuse."""
 LAST = SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
@@ -45,4 +45,4 @@ def test_s_d13_behind_nginx_nothing_ambiguous_arrives(wire: Wire, nginx: NginxSe
         connection.sendall(AMBIGUOUS[shape] + LAST)
         said = read_to_end(connection)
     assert said.count(b"HTTP/1.1 ") <= 2
-    assert (wire.intake.refused.total() > before) == (shape in LEFT_TO_US)
+    assert wire.intake.refused.total() == before or shape in LEFT_TO_US
