@@ -12,6 +12,7 @@ from sanctum_messaging.protocol.resources import (
     MessageResource,
     ParticipantResource,
     Resource,
+    TimeText,
 )
 
 NextCursor = Annotated[str | None, Meta(description="For the next page; null on the last one.")]
@@ -86,7 +87,7 @@ class EventResource(Resource, frozen=True):
         "message.deleted",
     ]
     actor_id: str
-    at: str
+    at: TimeText
     data: Annotated[
         Raw,
         Meta(

@@ -17,6 +17,7 @@ from sanctum_messaging.protocol.resources import (
     ParticipantData,
     Problem,
     ReadResult,
+    TimeText,
 )
 from sanctum_messaging.protocol.scalars import (
     BodyText,
@@ -140,7 +141,7 @@ class Welcome(ServerFrame, frozen=True, tag="welcome"):
     user: str
     heartbeat_ms: int
     limits: Limits
-    server_time: str
+    server_time: TimeText
 
 
 class EventFrame(ServerFrame, frozen=True, tag="event"):

@@ -19,6 +19,8 @@ MetadataOrNull = Annotated[
     Meta(description="As sent; null once the message was deleted.", extra_json_schema={"type": ["object", "null"]}),
 ]
 
+TimeText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
 
 class Resource(Struct, rename="camel", frozen=True):
     """The root of everything the server says."""
@@ -65,9 +67,9 @@ class MessageResource(Resource, frozen=True):
     body: str | None
     metadata: MetadataOrNull
     reply_to: str | None
-    created_at: str
-    edited_at: str | None
-    deleted_at: str | None
+    created_at: TimeText
+    edited_at: TimeText | None
+    deleted_at: TimeText | None
     version: int
 
 
@@ -76,8 +78,8 @@ class ParticipantResource(Resource, frozen=True):
 
     user_id: str
     role: Literal["observer", "member", "admin", "owner"]
-    joined_at: str
-    left_at: str | None
+    joined_at: TimeText
+    left_at: TimeText | None
     muted: bool | UnsetType = UNSET
     hidden: bool | UnsetType = UNSET
     pinned: bool | UnsetType = UNSET
@@ -92,7 +94,7 @@ class ConversationResource(Resource, frozen=True):
     metadata: Metadata
     history_visibility: Literal["all", "joined"]
     created_by: str
-    created_at: str
+    created_at: TimeText
     version: int
     last_seq: int
 
