@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
 import atheris
+import structlog
 
 # Only what is imported under this is watched, and only ours is worth it.
 with atheris.instrument_imports(include=["sanctum_messaging"]):
@@ -28,6 +30,8 @@ def fuzz(name: str, seconds: str, folder: Path) -> None:
         "rss_limit_mb": MAX_MEGABYTES,
         "artifact_prefix": f"{folder}/",
     }
+    # Thousands of lines a second about refused tokens.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     arguments = [f"-{option}={value}" for option, value in options.items()]
     atheris.Setup([sys.argv[0], *arguments, str(corpus)], target.check)
     atheris.Fuzz()

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sanctum_messaging.adapters.jwt.keys import StaticKeys
 from sanctum_messaging.adapters.redis.contents import decode_events, decode_signals, decode_takeovers
 from sanctum_messaging.adapters.redis.envelope import Envelopes, Header, Kind, RejectedError
 from sanctum_messaging.adapters.sql.resume_token import ResumeToken
 from sanctum_messaging.api.reading import QueryReader
 from sanctum_messaging.api.routing import PathTree
-from sanctum_messaging.domain.errors import InvalidCursorError, NotFoundError
+from sanctum_messaging.domain.errors import InvalidCursorError, NotFoundError, UnauthenticatedError
 from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES, BadFrameError, RefusedFrameError, decode_frame
 from sanctum_messaging.protocol.codes import FIELD_CODES, PROBLEMS, CloseCode
 from sanctum_messaging.protocol.decoding import FieldFaultsError, NotJSONError, StrictDecoder
 from sanctum_messaging.protocol.metadata import read_metadata
 from sanctum_messaging.protocol.requests import CreateConversation, MessagesQuery, SendMessage, SyncQuery
+from tests import identity_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,6 +139,21 @@ def check_envelope(data: bytes) -> None:
             promise(error.fault == "garbled")
 
 
+def check_token(data: bytes) -> None:
+    """A token proves something only if it says what was signed, whatever is made of a good one."""
+    verifying = _VERIFIER.verify(data.decode("utf-8", "replace"))
+    try:
+        # With keys at hand nothing has to be waited for.
+        verifying.send(None)
+    except UnauthenticatedError:
+        return
+    except StopIteration as proven:
+        promise(proven.value.subject == "alice")
+        promise(data.rpartition(b".")[0] in _SIGNED)
+    else:
+        promise(kept=False)
+
+
 def _check_faults(faults: Iterable[FieldProblem]) -> None:
     for fault in faults:
         promise(fault.code in FIELD_CODES)
@@ -176,6 +193,16 @@ _SEALED = tuple(
     _ENVELOPES.seal(Header(kind, last=7, first=5, tag="0badcafe"), content)
     for kind, content in ((Kind.HEARTBEAT, b""), (Kind.SIGNALS, b"\x00\x00"), (Kind.EVENTS, b"\x00\x01\x90"))
 )
+_VERIFIER = identity_provider.verifier_of(StaticKeys(identity_provider.KEYS), identity_provider.MovingClock())
+_TOKENS = tuple(
+    identity_provider.sign(identity_provider.claims(), key, algorithm=algorithm, kid=kid).encode()
+    for kid, algorithm, key in (
+        ("ed", "EdDSA", identity_provider.ED),
+        ("rsa", "RS256", identity_provider.RSA),
+        ("ec", "ES256", identity_provider.EC),
+    )
+)
+_SIGNED = tuple(token.rpartition(b".")[0] for token in _TOKENS)
 _SEND = (
     b'{"op":"send","id":"1","conversationId":"c","clientMessageId":"m-1","body":"Hello \\u00e9 \\ud83d\\ude00",'
     b'"type":"text","metadata":{"a":[1,2.5,null,{"b":true}]},"replyTo":null}'
@@ -216,5 +243,6 @@ TARGETS = {
         ),
     ),
     "resume_token": Target(check_resume_token, (b"id.1.secret", b"id.999999999999999999.s", b"..", b"a.\xd9\xa1.b")),
+    "token": Target(check_token, (*_TOKENS, b"e30.e30.e30", b"eyJhbGciOiJub25lIn0.e30.AA", b"a.b.c.d.e", b"." * 200)),
     "envelope": Target(check_envelope, (*_SEALED, b"", b"\x01" * 60)),
 }

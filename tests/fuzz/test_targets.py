@@ -6,12 +6,16 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS, Target
 
-SEEDS = [(name, seed) for name, target in TARGETS.items() for seed in target.seeds]
+SEEDS = [
+    pytest.param(target, seed, id=f"{name} {number}")
+    for name, target in TARGETS.items()
+    for number, seed in enumerate(target.seeds)
+]
 
 
-@pytest.mark.parametrize(("name", "seed"), SEEDS)
-def test_seeds_break_nothing(name: str, seed: bytes) -> None:
-    TARGETS[name].check(seed)
+@pytest.mark.parametrize(("target", "seed"), SEEDS)
+def test_seeds_break_nothing(target: Target, seed: bytes) -> None:
+    target.check(seed)
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
