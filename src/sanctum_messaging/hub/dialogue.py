@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -52,26 +52,13 @@ from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.delivery import Delivery
     from sanctum_messaging.hub.opening import Handshake, Opening
+    from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.registry import Parts
     from sanctum_messaging.hub.transport import Transport
     from sanctum_messaging.protocol.session import ServerSession
-
-
-class Owner(Protocol):
-    """The connection that a dialogue belongs to."""
-
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> object:
-        """Run something as a task of the connection."""
-        ...
-
-    def close(self, code: CloseCode) -> None:
-        """Close the connection."""
-        ...
 
 
 class Dialogue:

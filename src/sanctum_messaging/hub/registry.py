@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.callables import Callables
     from sanctum_messaging.hub.catch_up import Source
     from sanctum_messaging.hub.connection import Connection
-    from sanctum_messaging.hub.dialogue import Owner
+    from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.resume import Resume
     from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.resume_store import Takeover
