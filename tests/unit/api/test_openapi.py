@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from sanctum_messaging.api.docs.page import render_page
 from sanctum_messaging.api.openapi.document import create_document
 from sanctum_messaging.api.openapi.examples import EXAMPLES
+from sanctum_messaging.api.openapi.scenes import SCENES
 from sanctum_messaging.api.openapi.schemas import operation_id
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.api.routing import AnyRoute
@@ -154,3 +156,14 @@ def test_the_page_escapes_what_it_shows() -> None:
     page = render_page(document, "")
     assert "<script" not in page
     assert "/<b>" not in page
+
+
+def test_the_page_shows_every_example_and_every_code() -> None:
+    page = render_page(create_document(ROUTES), "")
+    for scene in SCENES:
+        assert scene.reply is None or escape(scene.summary) in page
+    for path in DOCUMENT["paths"].values():
+        for operation in path.values():
+            _, _, article = page.partition(f'id="call-{operation["operationId"]}"')
+            shown, _, _ = article.partition("</article>")
+            assert all(f"<code>{code}</code>" in shown for code in codes_told(operation))
