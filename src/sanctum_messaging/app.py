@@ -16,6 +16,7 @@ import uvloop
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.bootstrap.tracing import open_tracer
 from sanctum_messaging.listening import BACKLOG, announce, open_listener
+from sanctum_messaging.server.limits import raise_descriptor_limit
 from sanctum_messaging.server.server import create_server
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def serve_as_worker(config: Config, membership: Membership) -> int:
 def _run(serving: Coroutine[None, None, None]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(*GC_THRESHOLDS)
+    raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serving)
 

@@ -43,7 +43,8 @@ def run_sanctum(*arguments: str, environ: dict[str, str] | None = None) -> subpr
 def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
     """Take the environment without anything that configures a service; nobody is limited unless ``more`` says so."""
     ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL", "SANCTUM_CONFIG"}
-    families = ("BUS_", "CORS_", "DATABASE_", "JW", "RATE_LIMIT_", "REDIS_", "TRUSTED_")
+    ours |= {"ACCESS_LOG", "ALLOWED_HOSTS", "MAX_BODY_BYTES"}
+    families = ("BUS_", "CORS_", "DATABASE_", "JW", "OTEL_", "RATE_LIMIT_", "REDIS_", "TRUSTED_")
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(families)}
     return {**kept, **UNLIMITED, **(more or {})}
 
@@ -51,13 +52,21 @@ def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
 class Service:
     """``sanctum serve --dev`` on a data directory. The port stays the same from one start to the next.
 
-    ``environ`` configures it further.
+    ``environ`` configures it further; ``wrapper`` is a command that becomes the one it is given.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        environ: dict[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+    ) -> None:
         self.data_dir = data_dir
         self.port = port
         self.environ = environ or {}
+        self._wrapper = wrapper
         self.log: deque[str] = deque(maxlen=2_000)
         """The newest lines that the process wrote."""
         self._process: subprocess.Popen[str] | None = None
@@ -81,7 +90,7 @@ class Service:
         assert self._process is None, "it is running"
         self._listening.clear()
         self._process = subprocess.Popen(
-            [COMMAND, "serve", "--dev", "--port", str(self.port), "--data-dir", str(self.data_dir)],
+            [*self._wrapper, COMMAND, "serve", "--dev", "--port", str(self.port), "--data-dir", str(self.data_dir)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -24,13 +23,8 @@ CONNECTIONS = 300
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """Run a service that may open few files."""
-    service = Service(tmp_path / "data")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-    try:
-        service.start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    service = Service(tmp_path / "data", wrapper=("sh", "-c", f'ulimit -n {DESCRIPTORS} && exec "$@"', "sh"))
+    service.start()
     yield service
     service.stop()
 

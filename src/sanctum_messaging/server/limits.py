@@ -18,6 +18,7 @@ FRAMING_PER_BYTE = 6
 chunks and trailers have as much room as a head."""
 
 MAX_CONNECTIONS = 10_000
+WANTED_DESCRIPTORS = MAX_CONNECTIONS * 5 // 4
 IDLE_SECONDS = 65
 """Between requests: longer than the 60 s after which load balancers let go of a connection. They should be first."""
 
@@ -38,6 +39,18 @@ class ServerLimits:
     max_connections: int = MAX_CONNECTIONS
     max_strangers: int = MAX_CONNECTIONS // 2
     """Connections that have not yet shown a head. Above this, the oldest of them makes room for the newest."""
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files as it may, up to what it has use for.
+
+    The usual soft limit of 1,024 is there for programs that call ``select``, which can't tell of more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= WANTED_DESCRIPTORS:
+        return
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def limits_of_process() -> ServerLimits:
