@@ -61,6 +61,10 @@ class Instance:
         return "ready" if found["status"] in {"ready", "degraded"} and not reasons else str(found)
 
 
+QUIET = {"ACCESS_LOG": "off"}
+"""A server keeps the last 2,000 lines: those of requests would push out what the tests look for."""
+
+
 class Cluster:
     """Instances that share a database, a Valkey and the development key. ``environ`` configures all of them further."""
 
@@ -116,7 +120,7 @@ class Cluster:
     def _instance(self, name: str, data_dir: Path, environ: Mapping[str, str]) -> Instance:
         database, redis = Proxy(self.postgres.port), RedisLink(self.valkey.port)
         addresses = {"DATABASE_URL": database.url(self.database_url), "REDIS_URL": redis.url(self.valkey.url)}
-        service = Service(data_dir, port=free_port(), environ={**addresses, **environ})
+        service = Service(data_dir, port=free_port(), environ={**addresses, **QUIET, **environ})
         return Instance(name, service, database=database, redis=redis)
 
     async def __aenter__(self) -> Self:
