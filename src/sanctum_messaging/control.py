@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
-SOCKET_NAME = "control.sock"
 MAX_LINE_BYTES = 16 * 1024
 """Names have 255 characters at most; escaped, a command stays far below this."""
 MAX_CONVERSATIONS = 8
@@ -53,6 +52,11 @@ class NotServedError(Exception):
 
 class CommandRefusedError(Exception):
     """The service did not do it, or did not say so; the sentence tells why."""
+
+
+def socket_beside(database: Path) -> Path:
+    """Name the socket of the service that has this database: two that share a folder have one each."""
+    return database.with_name(f"{database.name}.control")
 
 
 @asynccontextmanager

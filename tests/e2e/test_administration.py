@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from sanctum_messaging.control import SOCKET_NAME
+from sanctum_messaging.control import socket_beside
 from sanctum_messaging.protocol.codes import CloseCode
 from tests.e2e.client import Client
 from tests.e2e.server import Service, run_sanctum
@@ -17,6 +17,7 @@ from tests.e2e.server import Service, run_sanctum
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,10 @@ def revoke(service: Service, *arguments: str) -> subprocess.CompletedProcess[str
     return run_sanctum("revoke", *arguments, "--data-dir", str(service.data_dir))
 
 
+def control_socket(service: Service) -> Path:
+    return socket_beside(service.data_dir / "messaging.db")
+
+
 async def test_s_a8_a_user_is_revoked_while_the_service_runs(service: Service) -> None:
     ann, bob = service.token("ann"), service.token("bob")
     async with Client(service.base_url, ann) as client, client.connect() as socket:
@@ -47,8 +52,7 @@ async def test_s_a8_a_user_is_revoked_while_the_service_runs(service: Service) -
         )
         assert await socket.find_close() == CloseCode.FORBIDDEN
     assert (status(service, ann), status(service, bob)) == (401, 200)
-    path = service.data_dir / SOCKET_NAME
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(control_socket(service).stat().st_mode) == 0o600
 
 
 def test_a_revocation_that_was_confirmed_survives_a_kill(service: Service) -> None:
@@ -56,7 +60,7 @@ def test_a_revocation_that_was_confirmed_survives_a_kill(service: Service) -> No
     cid, dan = service.token("cid"), service.token("dan")
     assert revoke(service, "--user", "cid").returncode == 0
     service.kill()
-    assert (service.data_dir / SOCKET_NAME).exists()
+    assert control_socket(service).exists()
     service.start()
     assert (status(service, cid), status(service, dan)) == (401, 200)
 

@@ -15,7 +15,7 @@ import pytest
 from sanctum_messaging.adapters.jwt.development import DevelopmentIssuer
 from sanctum_messaging.bootstrap import administration
 from sanctum_messaging.config import load_config
-from sanctum_messaging.control import SOCKET_NAME, Revoke, ask
+from sanctum_messaging.control import Revoke, ask, socket_beside
 from sanctum_messaging.protocol.codes import CloseCode
 from tests.hub_client import until
 from tests.integration.calling import Api, Caller, got, open_api, refused
@@ -63,7 +63,8 @@ class World:
 
     async def revoke(self, kind: str, value: str, *, tenant: str = "default") -> None:
         """Revoke as the command does; in force on return."""
-        await asyncio.to_thread(ask, self.data_dir / SOCKET_NAME, Revoke(tenant, kind, value))
+        path = socket_beside(self.data_dir / "messaging.db")
+        await asyncio.to_thread(ask, path, Revoke(tenant, kind, value))
 
 
 @pytest.fixture

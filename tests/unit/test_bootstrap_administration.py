@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from sanctum_messaging.adapters.sqlite.database import Database
 from sanctum_messaging.adapters.sqlite.migrate import apply_migrations
 from sanctum_messaging.cli import main
 from sanctum_messaging.config import VARIABLES
+from sanctum_messaging.control import open_control, socket_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +110,20 @@ def test_a_service_that_cannot_be_reached_is_told(served: Path) -> None:
 
     assert result.exit_code == 2
     assert f"in use by another process (pid {os.getpid()})" in result.stderr
-    assert f"its control socket {served / 'control.sock'} can't be used" in result.stderr
+    assert f"its control socket {served / 'messaging.db.control'} can't be used" in result.stderr
+
+
+async def test_the_service_of_another_file_in_the_folder_is_not_asked(data_dir: Path) -> None:
+    """It would revoke its own user of that name, and the command would say that it is done."""
+
+    async def perform(_command: object) -> None:
+        pytest.fail("the other service was asked")
+
+    async with open_control(socket_beside(data_dir / "other.db"), perform):
+        result = await asyncio.to_thread(sanctum, "revoke", "--user", "ann", "--data-dir", str(data_dir))
+
+    assert result.exit_code == 0, result.output
+    assert "No service runs on this database" in result.stdout
 
 
 def test_a_time_that_is_none_is_refused(data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from sanctum_messaging.adapters.sqlite.database import DatabaseLockedError
 from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.config import ConfigError, Fault
-from sanctum_messaging.control import SOCKET_NAME, CommandRefusedError, NotServedError, Revoke, ask, open_control
+from sanctum_messaging.control import CommandRefusedError, NotServedError, Revoke, ask, open_control, socket_beside
 from sanctum_messaging.domain.errors import InvalidError, SanctumError
 from sanctum_messaging.domain.model import TenantId
 from sanctum_messaging.domain.revocation import NewRevocation, RevocationKind
@@ -21,7 +21,6 @@ from sanctum_messaging.ports.identity import is_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from pathlib import Path
 
     from sanctum_messaging.bootstrap.storage import Storage
     from sanctum_messaging.bootstrap.tokens import TokenWatch
@@ -49,7 +48,7 @@ async def open_administration(
         await storage.revocations.add(_revocation_of(command, clock))
         await tokens.catch_up()
 
-    async with open_control(_socket_of(config), perform):
+    async with open_control(socket_beside(config.database_path), perform):
         yield
 
 
@@ -78,7 +77,7 @@ def _revoke_shared(config: Config, command: Revoke) -> str:
 
 
 def _revoke_embedded(config: Config, command: Revoke) -> str:
-    path = _socket_of(config)
+    path = socket_beside(config.database_path)
     try:
         ask(path, command)
     except NotServedError as unheard:
@@ -121,7 +120,3 @@ def _revocation_of(command: Revoke, clock: Clock) -> NewRevocation:
     if kind is RevocationKind.SESSION and command.value == NO_DEVICE:
         raise InvalidError.of_field(kind.value, "malformed", "stands for all tokens that name no session")
     return NewRevocation(TenantId(command.tenant), kind, command.value, clock.now())
-
-
-def _socket_of(config: Config) -> Path:
-    return config.database_path.with_name(SOCKET_NAME)
