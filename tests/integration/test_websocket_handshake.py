@@ -129,6 +129,12 @@ class TestActAs:
         client = await service.open(headers={**bearer("robot"), "Act-As": "ben"})
         assert (await client.hello())["user"] == "ben"
 
+    async def test_names_the_same_user_as_over_http(self, service: Served) -> None:
+        """Written as UTF-8 or as Latin-1, or else he would be another one than in requests with the same header."""
+        for sent in ("Zoë", "Zoë".encode().decode("latin-1")):  # The client encodes it as Latin-1.
+            client = await service.open(headers={**bearer("robot"), "Act-As": sent})
+            assert (await client.hello())["user"] == "Zoë"
+
     async def test_is_for_service_tokens_only(self, service: Served) -> None:
         status, problem, _ = await refusal(service, headers={**bearer("eve"), "Act-As": "ben"})
         assert (status, problem["code"]) == (403, "act_as_not_allowed")

@@ -88,7 +88,7 @@ class Request:
     @classmethod
     def of(cls, scope: Message) -> Self:
         """Read an ASGI scope."""
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.lower(): _decode(value) for name, value in scope["headers"]}
         offered: list[str] = scope.get("subprotocols", [])
         tokens = [each.removeprefix(_BEARER) for each in offered if each.startswith(_BEARER)]
         versions = [each for each in offered if not each.startswith(_BEARER)]
@@ -141,6 +141,14 @@ class ASGITransport:
         except OSError:
             # This is what a server raises once the client is gone (ASGI, "Disconnected Client").
             raise DisconnectedError from None
+
+
+def _decode(value: bytes) -> str:
+    """Read a header's value as UTF-8 where it is: ``Act-As`` has to name whom it names in other requests."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _bearer_token(authorization: str | None) -> str | None:
