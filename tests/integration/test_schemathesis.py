@@ -1,8 +1,8 @@
 """The service keeps to its own OpenAPI document, under generated calls: good ones, bad ones, and chains of them.
 
 Three call: Ann, who makes what she calls about; a stranger, a user like her who is in none of the conversations; and
-nobody, without a token. To the last two the examples of the document speak of a conversation of Ann's, so that they try
-what is there.
+nobody, without a token. To the last two the examples of the document speak of a conversation of Olga's and Pia's, so
+that they try what is there.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ SEED = 7
 SHORT_SECONDS = 280
 LONG_SECONDS = 3_500
 """How long a run may take on a busy machine."""
-WHAT_ANN_SAID = "what-only-ann-and-bob-know"
+WHAT_OLGA_SAID = "what-only-olga-and-pia-know"
 
 pytestmark = pytest.mark.timeout(300)
 
 
 class Scene:
-    """A service, on which Ann and Bob have a conversation."""
+    """A service, on which Olga and Pia have a conversation, and call no more."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._ann = {"Authorization": f"Bearer {service.token('ann')}"}
+        self._olga = {"Authorization": f"Bearer {service.token('olga')}"}
         created = self._post(
-            "/v1/conversations", {"kind": "group", "title": WHAT_ANN_SAID, "participants": [{"userId": "bob"}]}
+            "/v1/conversations", {"kind": "group", "title": WHAT_OLGA_SAID, "participants": [{"userId": "pia"}]}
         )
         self.conversation_id = created["conversation"]["id"]
-        said = {"conversationId": self.conversation_id, "clientMessageId": "c1", "body": WHAT_ANN_SAID}
+        said = {"conversationId": self.conversation_id, "clientMessageId": "c1", "body": WHAT_OLGA_SAID}
         self.message_id = self._post("/v1/messages", said)["message"]["id"]
 
     def stored(self) -> list[object]:
-        """Read all that Ann sees of the conversation."""
+        """Read all that Olga sees of the conversation."""
         paths = ("", "/participants", "/messages")
         return [self._get(f"/v1/conversations/{self.conversation_id}{path}") for path in paths]
 
     def strange_environ(self) -> dict[str, str]:
         """Let who calls know what is there, and get none of it."""
-        return {REAL_IDS: f"{self.conversation_id} {self.message_id}", SECRET: WHAT_ANN_SAID}
+        return {REAL_IDS: f"{self.conversation_id} {self.message_id}", SECRET: WHAT_OLGA_SAID}
 
     def _post(self, path: str, body: object) -> dict[str, dict[str, str]]:
-        response = httpx2.post(self.service.base_url + path, json=body, headers=self._ann)
+        response = httpx2.post(self.service.base_url + path, json=body, headers=self._olga)
         assert response.status_code == 201, response.text
         answer: dict[str, dict[str, str]] = response.json()
         return answer
 
     def _get(self, path: str) -> object:
-        return httpx2.get(self.service.base_url + path, headers=self._ann).json()
+        return httpx2.get(self.service.base_url + path, headers=self._olga).json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def test_no_call_breaks_the_contract_under_new_seeds(scene: Scene, tmp_path: Pat
 
 
 def call_all(runs: dict[str, Run], scene: Scene, folder: Path, *, seed: int, patience: float) -> None:
-    """Let all call at once, and see that nobody found a fault, and that Ann's conversation is as it was."""
+    """Let all call at once, and see that nobody found a fault, and that Olga's conversation is as it was."""
     before = scene.stored()
     started: dict[str, subprocess.Popen[str]] = {}
     try:
