@@ -162,8 +162,8 @@ Each table `[[issuers]]` has these settings:
 _ISSUERS = """
 The `iss` of a token says by whose keys it has to be proven, and by no others; no two tables have the same `issuer`. Two
 issuers with the same `tenant` share its users: the same `sub` is the same user, whoever of them says so. A claim never
-tells a tenant that is the `tenant` of another issuer, unless `tenants` lists it. Each issuer has keys of its own in
-memory: if one is down or changes its keys, the tokens of the others are not affected.
+tells a tenant that another issuer names in `tenant` or `tenants`, unless its own `tenants` lists it. Each issuer has
+keys of its own in memory: if one is down or changes its keys, the tokens of the others are not affected.
 
 `[[issuers]]` can't stand together with `JWKS_URL`, `JWKS_FILE` and the variables that begin with `JWT_`, nor with
 `--dev`: whose tokens are accepted is said in one place.

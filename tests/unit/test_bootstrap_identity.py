@@ -156,6 +156,22 @@ async def test_a_claim_may_tell_the_tenant_of_another_issuer_if_it_is_listed(tmp
     await verifier.close()
 
 
+async def test_a_claim_never_tells_a_tenant_that_is_listed_for_another_issuer_alone(tmp_path: Path) -> None:
+    """Else the users of the one provider could be users of a tenant that was given to the other."""
+    (tmp_path / "jwks.json").write_bytes(published(k=EC))
+    keys = f"jwks_file = '{tmp_path}/jwks.json'\ntenant_claim = 'org'"
+    config = several(
+        tmp_path, f"issuer = 'https://a.example'\n{keys}\ntenants = ['north']", f"issuer = 'https://b.example'\n{keys}"
+    )
+    verifier = token_verifier(config, MovingClock())
+
+    for issuer, tenant in (("https://a.example", "north"), ("https://b.example", "east")):
+        token = sign(claims(iss=issuer, org=tenant), EC, algorithm="ES256", kid="k")
+        assert (await verifier.verify(token)).tenant == tenant
+    await assert_refused(verifier, sign(claims(iss="https://b.example", org="north"), EC, algorithm="ES256", kid="k"))
+    await verifier.close()
+
+
 def test_a_key_file_of_an_issuer_without_keys_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "good.json").write_bytes(published(k=ED))
     (tmp_path / "bad.json").write_bytes(b"{}")

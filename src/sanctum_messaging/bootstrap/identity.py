@@ -78,14 +78,14 @@ def _single_issuer(config: Config) -> IssuerSettings:
 
 
 def _issuer(settings: IssuerSettings, all_settings: Sequence[IssuerSettings]) -> Issuer:
-    bound = {each.tenant for each in all_settings if each.tenant_claim is None}
+    told = {tenant for each in all_settings for tenant in (each.tenants if each.tenant_claim else (each.tenant,))}
     return Issuer(
         name=settings.issuer,
         audience=settings.audience,
         tenant=TenantId(settings.tenant),
         tenant_claim=settings.tenant_claim,
         tenants=frozenset(settings.tenants),
-        foreign_tenants=frozenset(bound),
+        foreign_tenants=frozenset(told),
         device_claim=settings.device_claim,
         session_claim=settings.session_claim,
         algorithms=frozenset(settings.algorithms) or ALGORITHMS,

@@ -68,7 +68,7 @@ ISSUER_SETTINGS: tuple[Variable[object], ...] = (
         (),
         "The tenants that the claim may tell.",
         parse_texts,
-        default_text="all but those that are the `tenant` of another issuer",
+        default_text="all but those that another issuer names in `tenant` or `tenants`",
     ),
     Variable("device_claim", "claim", "device_id", "The claim that tells a token's device, if it has one.", parse_text),
     Variable("session_claim", "claim", "sid", "The claim that tells a token's session, if it has one.", parse_text),
