@@ -72,22 +72,24 @@ class Batch:
         lifetime = int(INSTANCE_SECONDS * 1000)
         return _encode((instance, lifetime, self._sizes, self._owners, self._told, self._numbers))
 
-    def read(self, answer: bytes) -> tuple[int, list[Reply]]:
+    def read(self, answer: object) -> tuple[int, list[Reply]]:
         """Return the number of instances, 0 if it was not asked for, and the replies in the order of the checks.
 
         Raises:
             msgspec.MsgspecError: this is no answer of the script.
         """
-        instances, *numbers = _decode(answer)
+        numbers = _decode(answer) if isinstance(answer, bytes) else []
+        if len(numbers) != 1 + sum(1 + 2 * len(check.charges) for check in self._checks):
+            raise msgspec.ValidationError("it is no answer to these checks")
         replies: list[Reply] = []
-        place = 0
+        place = 1
         for check in self._checks:
             end = place + 1 + 2 * len(check.charges)
             spans = zip(check.charges, numbers[place + 1 : end : 2], numbers[place + 2 : end : 2], strict=True)
             debts = [whole * charge.limit.max + parts for charge, whole, parts in spans]
             replies.append(Reply(check, debts, passed=numbers[place] == 1))
             place = end
-        return instances, replies
+        return numbers[0], replies
 
     def _add_bucket(self, charge: Charge) -> int:
         limit, key = charge

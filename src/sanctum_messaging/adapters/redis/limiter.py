@@ -138,8 +138,10 @@ class RedisLimiter:
         checks = list(islice(self._queue, MAX_BATCH))
         batch = Batch(self._shares.told_ms)
         for check in checks:
+            if check.answer.cancelled():
+                continue
             check.verdict = self._find_known(check.charges, takes=check.takes)
-            if check.verdict is None and not check.answer.cancelled():
+            if check.verdict is None:
                 batch.add(check)
         if len(batch):
             self.counts.batches += 1
