@@ -132,7 +132,7 @@ CLOSE_REASONS: dict[CloseCode, str] = {
     CloseCode.HEARTBEAT: "Nothing was heard for two heartbeats; reconnect.",
     CloseCode.SLOW: "Nothing was read for 30 seconds; reconnect.",
     CloseCode.TOKEN_EXPIRED: "The access token expired; reconnect with a fresh one.",
-    CloseCode.FLOOD: "Too many frames; reconnect later.",
+    CloseCode.FLOOD: "Too many frames, or a message in too many or too slow pieces; reconnect later.",
     CloseCode.HELLO_TIMEOUT: "No hello came within 10 seconds; reconnect.",
     CloseCode.OVERLOADED: "The service has more to do than it can; reconnect later.",
     CloseCode.BAD_FRAME: "What was sent is no frame of this protocol.",

@@ -17,6 +17,11 @@ FRAMING_PER_BYTE = 6
 """A chunk of one byte comes with five more, so this is what an honest client may need; beyond that, extensions of
 chunks and trailers have as much room as a head."""
 
+MAX_FRAGMENTS = 64
+"""Of one WebSocket message; a client has no reason to send it in more than one."""
+CONTROL_FRAMES_PER_SECOND = 20
+"""On a WebSocket, and twice as many at once; a client that pings every second is an eager one."""
+
 MAX_CONNECTIONS = 10_000
 WANTED_DESCRIPTORS = MAX_CONNECTIONS * 5 // 4
 IDLE_SECONDS = 65
@@ -36,6 +41,10 @@ class ServerLimits:
     """For a client to read on once its answer fills the buffers."""
     linger_seconds: float = 2.0
     """For a refused client to read why; what it sends meanwhile is thrown away."""
+    message_seconds: float = 10.0
+    """For a whole message on a WebSocket, since its first byte; not while we are the ones who don't read."""
+    close_seconds: float = 10.0
+    """For a client to take what it was sent on a WebSocket before the close, and the close itself."""
     max_connections: int = MAX_CONNECTIONS
     max_strangers: int = MAX_CONNECTIONS // 2
     """Connections that have not yet shown a head. Above this, the oldest of them makes room for the newest."""

@@ -36,7 +36,7 @@ def create_server(app: ASGIApp, intake: Intake, *, backlog: int = 2_048, grace_s
         uvicorn.Config(
             app,
             http=type("HTTPProtocol", (HTTPProtocol,), {"intake": intake}),
-            ws=SocketProtocol,
+            ws=type("SocketProtocol", (SocketProtocol,), {"intake": intake}),
             ws_max_size=MAX_FRAME_BYTES,
             ws_ping_interval=None,
             ws_per_message_deflate=False,

@@ -1,19 +1,194 @@
-"""A WebSocket's connection, after its handshake was read by ``http_protocol``."""
+"""A WebSocket's connection, after its handshake was read by ``http_protocol``.
+
+uvicorn's protocol does the work. What is added: bytes are parsed only as fast as messages are taken, every message has
+to be whole in time, and nobody keeps the connection by not reading.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
+from sanctum_messaging.server.deadline import Deadline
+from sanctum_messaging.server.frame_reader import FrameReader
+from sanctum_messaging.server.limits import MAX_UNREAD_BYTES
+
 if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
+    import asyncio
+
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+    from websockets.http11 import Request
+
+    from sanctum_messaging.server.intake import Intake
+
+_PIECE_BYTES = 16 * 1024
+"""What is parsed at a time. The smallest frames take a hundred times their size as objects: 2 MB for a piece of these,
+and 26 MB for all that the event loop reads at once."""
+_NOTHING = memoryview(b"")
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's sockets, which else log an error whenever a handshake was refused with an answer of its own."""
+    """One WebSocket, until it ends."""
+
+    intake: Intake
+    """Set for all connections of a server, by ``server.create_server``."""
+    conn: FrameReader
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's affair
+        super().__init__(*arguments, **named)
+        self.conn = FrameReader(
+            may_answer=self.writable.is_set,
+            monotonic=self.loop.time,
+            max_size=self.config.ws_max_size,
+            logger=self.logger,
+        )
+        self._limits = self.intake.limits
+        self._deadline = Deadline(self.loop, self._expire)
+        self._watched = False
+        """Whether the message that has begun has a deadline."""
+        self._unparsed = _NOTHING
+        self._leaving = False
+        self._unread_room = MAX_UNREAD_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            self._throw_away(len(data))
+        elif self._unparsed or self.read_paused or len(data) > _PIECE_BYTES:
+            self._unparsed = memoryview(b"".join((self._unparsed, data)) if self._unparsed else data)
+            self._parse()
+        else:
+            super().data_received(data)
+            if self._watched or self.conn.is_amid:
+                self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    # What the application calls.
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self._read_on()
+        return message
 
     async def send(self, message: ASGISendEvent) -> None:
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self._leaving:
+            raise ClientDisconnected
         await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self._read_on()
+        elif kind == "websocket.close":
+            self._parse()
+            self._abort_after(self._limits.close_seconds)
+        elif kind == "websocket.http.response.body" and not message.get("more_body", False):
+            # uvicorn would log an error whenever a handshake was refused with an answer of its own.
             self.handshake_complete = True
+
+    # What uvicorn calls.
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.transport.is_closing():
+            # A client has to wait for the answer; what comes before it would be answered before it.
+            self._pause()
+
+    def handle_ping(self) -> None:
+        if not self._leaving:
+            super().handle_ping()
+
+    def send_receive_event_to_app(self) -> None:
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self._watched:
+            # What follows is another message, with a deadline of its own.
+            self._watched = False
+            self._deadline.lift()
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
+            try:
+                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
+            except UnicodeDecodeError:
+                self.conn.fail(CloseCode.NOT_UTF8, CLOSE_REASONS[CloseCode.NOT_UTF8])
+                self.handle_parser_exception()
+                return
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        self._pause()
+
+    def handle_parser_exception(self) -> None:
+        """End for something that the client did. It may take the close frame; what it still sends is thrown away."""
+        self._leaving = self.close_sent = True
+        self.read_paused = False
+        self._unparsed = _NOTHING
+        self._deadline.cancel()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR})
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self._abort_after(self._limits.linger_seconds)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        if self.close_timer is None and not self.disconnected:
+            self._abort_after(self._limits.close_seconds)
+
+    # Taking what comes, no faster than it is made use of.
+
+    def _pause(self) -> None:
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self.handshake_complete and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+            if self._watched:
+                self._deadline.set(self._limits.message_seconds)
+            if self._unparsed:
+                self._parse()
+
+    def _parse(self) -> None:
+        while self._unparsed and not self.read_paused:
+            piece, self._unparsed = self._unparsed[:_PIECE_BYTES], self._unparsed[_PIECE_BYTES:]
+            super().data_received(bytes(piece))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Give a message that has begun a deadline."""
+        if self._leaving or not self.conn.is_amid:
+            self._watched = False
+            self._deadline.lift()
+        elif not self._watched:
+            self._watched = True
+            self._deadline.set(self._limits.message_seconds)
+
+    def _expire(self) -> None:
+        if self.read_paused:
+            # It is not the client who keeps us waiting.
+            self._deadline.set(self._limits.message_seconds)
+        else:
+            self.conn.end_flood()
+            self.handle_parser_exception()
+
+    def _abort_after(self, seconds: float) -> None:
+        """Have the connection end, also if the client never reads what it was sent: closing would wait for that."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _throw_away(self, size: int) -> None:
+        self._unread_room -= size
+        if self._unread_room < 0:
+            self.transport.abort()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sanctum_messaging.hub.frame_rate import FrameRate
+from sanctum_messaging.protocol.frame_rate import FrameRate
 
 if TYPE_CHECKING:
     from tests.hub_world import World
