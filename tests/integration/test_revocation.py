@@ -6,10 +6,11 @@ import asyncio
 import base64
 import json
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 from sanctum_messaging.adapters.jwt.development import DevelopmentIssuer
@@ -169,6 +170,25 @@ async def test_it_survives_a_restart(tmp_path: Path) -> None:
     async with open_api(tmp_path) as api:
         refused(await api.client.get(UNREAD, headers=ann.caller._headers), 401, "unauthenticated")
         got(await api.client.get(UNREAD, headers=bob.caller._headers), 200)
+
+
+async def test_while_the_list_cannot_be_read_the_service_goes_on_and_says_so(world: World) -> None:
+    """Such as while a backup is being restored: what an instance knows must not go with it."""
+    ann = world.token("ann")
+    await world.revoke("user", "ann")
+    with closing(apsw.Connection(str(world.data_dir / "messaging.db"))) as connection:
+        connection.execute("ALTER TABLE revocation RENAME TO elsewhere")
+        await find_reasons(world, ["revocations_unreadable"])
+        await assert_refused(ann)
+        connection.execute("ALTER TABLE elsewhere RENAME TO revocation")
+    await find_reasons(world, [])
+    await assert_refused(ann)
+
+
+async def find_reasons(world: World, reasons: list[str]) -> None:
+    """Wait until ``/readyz`` gives these; the time limit of the suite ends it."""
+    while got(await world.api.client.get("/readyz"), 200)["reasons"] != reasons:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.05)
 
 
 async def test_s_a2_it_holds_on_every_instance_without_a_bus(postgres_url: str, tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ def faults_of(instance: Instance) -> tuple[str, ...]:
     own = {
         "appends_fail": instance.writer.counts.failures_in_a_row >= MANY_FAILURES,
         "event_loop_late": instance.loop_lag.is_late(),
+        "revocations_unreadable": not instance.tokens.is_current,
     }
     return (
         *instance.storage.risks,

@@ -33,6 +33,11 @@ class TokenWatch:
         self._follower = RevocationFollower(storage.revocations, self.known, clock, on_new=self._tell)
         self._end_revoked: Callable[[], None] | None = None
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is known what was revoked up to a moment ago."""
+        return self._follower.is_current
+
     def attach(self, end_revoked: Callable[[], None]) -> None:
         """Have a hub end what rests on a token that was withdrawn."""
         self._end_revoked = end_revoked

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.domain.errors import UnavailableError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,7 +25,7 @@ _log = structlog.get_logger()
 class RevocationFollower:
     """Keeps what is known up to date. ``catch_up`` before anybody is let in, then ``run``.
 
-    ``on_new`` is called when something was learned. While the database can't be asked, what is known goes on to hold.
+    ``on_new`` is called when something was learned. While the list can't be read, what is known goes on to hold.
     """
 
     def __init__(
@@ -45,22 +43,23 @@ class RevocationFollower:
         self._clock = clock
         self._on_new = on_new
         self._poll_seconds = poll_seconds
+        self.is_current = True
+        """Whether the list could be read when it was last looked at."""
         self._last: Revocation | None = None
         self._reading = asyncio.Lock()
 
     async def run(self) -> None:
         """Ask again and again; ends only by cancellation."""
-        is_answered = True
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
                 await self.catch_up()
-            except UnavailableError as error:
-                if is_answered:
-                    _log.warning("revocations_unreadable", code=error.code)
-                is_answered = False
+            except Exception as error:  # noqa: BLE001 - if the instance ended by it, what it knows would be lost with it
+                if self.is_current:
+                    _log.warning("revocations_unreadable", exc_info=error)
+                self.is_current = False
             else:
-                is_answered = True
+                self.is_current = True
 
     async def catch_up(self) -> None:
         """Learn all that were stored before the call; they are in force on return.
