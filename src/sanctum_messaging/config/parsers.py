@@ -25,6 +25,8 @@ MAX_POOL = 200
 MAX_WORKERS = 64
 """More than a machine has use for, and few enough that a slip of the hand does not bring it down."""
 _MAX_TEXT = 255
+_MAPPED_PREFIX = 96
+"""Bits before the IPv4 address in an IPv6 address that stands for one (``::ffff:10.0.0.1``)."""
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LIMIT = 10**9
 MAX_INTERVAL_MS = 24 * 3_600_000
@@ -152,9 +154,18 @@ def parse_networks(value: str) -> tuple[Network, ...]:
     if value.lower() == "none":
         return ()
     try:
-        return tuple(dict.fromkeys(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()))
+        return tuple(dict.fromkeys(_network(part.strip()) for part in value.split(",") if part.strip()))
     except ValueError:
         raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas") from None
+
+
+def _network(text: str) -> Network:
+    """Read a network. One of IPv4 that is written as IPv6 is read as IPv4, as the addresses are that come."""
+    network = ipaddress.ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_PREFIX:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX))
 
 
 def parse_hosts(value: str) -> tuple[str, ...]:

@@ -57,6 +57,14 @@ def test_an_ipv4_address_is_the_same_however_it_is_written(written: str) -> None
     assert written.strip() in Networks(parse_networks("127.0.0.1"))
 
 
+@pytest.mark.parametrize("written", ["::ffff:10.1.0.0/112", "::ffff:10.1.2.3", "::FFFF:a01:203", "10.1.0.0/16"])
+def test_s_d11_an_ipv4_network_is_the_same_however_it_is_written(written: str) -> None:
+    """Else a proxy that was named like this would not be trusted, and nothing would say so."""
+    assert "10.1.2.3" in Networks(parse_networks(written))
+    assert "10.2.2.3" not in Networks(parse_networks(written))
+    assert "::1" in Networks(parse_networks("::/0"))
+
+
 def test_s_d11_ipv6_addresses_of_one_network_share_a_limit() -> None:
     assert limit_key("2001:db8:0:1::1") == limit_key("2001:db8:0:1:ffff:ffff:ffff:ffff")
     assert limit_key("2001:db8:0:1::1") != limit_key("2001:db8:0:2::1")
