@@ -6,7 +6,7 @@ understood in two ways are refused, and one request is taken at a time.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -24,6 +24,13 @@ from sanctum_messaging.server.limits import (
 from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING, StopParsingError
 from sanctum_messaging.server.refusals import Reason
 
+if TYPE_CHECKING:
+    import asyncio
+
+MAX_PIECES = 16 * 1024
+"""How many pieces a body may come in. Each costs half a microsecond, also if it is a chunk of one byte, and megabytes
+of these are read at once; an honest client that sends all that is thrown away needs no more."""
+
 
 class RequestReading(HttpToolsProtocol):
     """The half of a connection that takes bytes; what follows from them is decided by ``HTTPProtocol``."""
@@ -33,6 +40,7 @@ class RequestReading(HttpToolsProtocol):
         self._phase = WAITING
         self._room = MAX_HEAD_BYTES
         self._unread_room = MAX_UNREAD_BYTES
+        self._pieces = 0
         self._reason = Reason.MALFORMED
         self._becomes_socket = False
         self._is_stranger = True
@@ -79,7 +87,10 @@ class RequestReading(HttpToolsProtocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        if self._phase is not HEAD:
+        if self._phase is WAITING:
+            # It comes together with the end of a body whose request is answered already.
+            self._phase, self._room = HEAD, MAX_HEAD_BYTES
+        elif self._phase is not HEAD:
             # Another request behind the one that is being answered.
             raise StopParsingError
         self._becomes_socket = False
@@ -114,10 +125,13 @@ class RequestReading(HttpToolsProtocol):
             self.first_head_taken()
         super().on_headers_complete()
         self._phase = LEAVING if self._becomes_socket else BODY
-        self._room = MAX_HEAD_BYTES
+        self._room, self._pieces = MAX_HEAD_BYTES, 0
 
     def on_body(self, body: bytes) -> None:
         self._room += FRAMING_PER_BYTE * len(body)
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            self._stop_parsing(Reason.MALFORMED)
         cycle = self.cycle
         if cycle.response_complete:
             self._throw_away(len(body))
@@ -135,6 +149,9 @@ class RequestReading(HttpToolsProtocol):
         self.request_taken()
         cycle.more_body = False
         cycle.message_event.set()
+        if not self.parser.should_keep_alive():
+            # A trailer may say so, too, and the parser reads nothing behind it.
+            self.take_no_more()
 
     # Taking what comes, no more at a time than there is room for.
 
@@ -146,7 +163,7 @@ class RequestReading(HttpToolsProtocol):
         self._parse(data if len(data) <= room else data[:room])
         if self._phase is not HEAD:
             if len(data) > room:
-                self.data_received(data[room:])
+                self._hand_on(data[room:])
         elif len(data) >= room:
             self.refuse(Reason.HEAD_TOO_LARGE)
         else:
@@ -157,17 +174,27 @@ class RequestReading(HttpToolsProtocol):
             self.body_begun()
 
     def _take_body(self, data: bytes) -> None:
+        cycle = self.cycle
         self._room -= len(data)
         self._parse(data)
-        if self._phase is BODY and self._room < 0:
+        if self._phase is HEAD:
+            self.head_begun()
+        elif self._phase is BODY and self._room < 0:
             self.refuse(Reason.MALFORMED)
+        elif self._phase is BODY and self.cycle is not cycle:
+            self.body_begun()
+
+    def _hand_on(self, data: bytes) -> None:
+        """Give what is not taken yet to whom it belongs by now: a socket may have begun."""
+        cast("asyncio.Protocol", self.transport.get_protocol()).data_received(data)
 
     def _parse(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             if self._becomes_socket:
                 self.handle_websocket_upgrade()
+                self._hand_on(data[upgrade.args[0] :])
             else:
                 self.take_no_more()
         except httptools.HttpParserError:

@@ -1,0 +1,55 @@
+"""What stands behind a request in the same bytes, or behind a part of one, is neither lost nor taken for another."""
+
+from __future__ import annotations
+
+import socket
+
+from sanctum_messaging.server.refusals import Reason
+from sanctum_messaging.server.request_reading import MAX_PIECES
+from tests.integration.server.wire import HOST, Wire, read_answer, read_to_end
+
+_GET = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+_CHUNKED = b"POST /v1/nothing HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_request_behind_the_body_of_an_answered_one_is_answered(wire: Wire) -> None:
+    with wire.connect() as connection:
+        connection.sendall(_CHUNKED)
+        assert read_answer(connection).status == 404
+
+        connection.sendall(b"2\r\n{}\r\n0\r\n\r\n" + _GET)
+
+        assert read_answer(connection).status == 200
+
+
+def test_a_request_that_begins_behind_the_body_of_an_answered_one_is_answered(wire: Wire) -> None:
+    for at in range(1, len(_GET)):
+        with wire.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(_CHUNKED)
+            assert read_answer(connection).status == 404
+
+            connection.sendall(b"2\r\n{}\r\n0\r\n\r\n" + _GET[:at])
+            connection.sendall(_GET[at:])
+
+            assert read_answer(connection).status == 200
+
+
+def test_a_trailer_that_ends_the_connection_is_heard(wire: Wire) -> None:
+    with wire.connect() as connection:
+        connection.sendall(_CHUNKED + b"2\r\n{}\r\n0\r\nConnection: close\r\n\r\n")
+
+        assert read_to_end(connection).startswith(b"HTTP/1.1 404 ")
+
+
+def test_s_d2_a_body_in_too_many_pieces_is_not_read(wire: Wire) -> None:
+    refused = wire.intake.refused[Reason.MALFORMED]
+    with wire.connect() as connection:
+        connection.sendall(_CHUNKED)
+        assert read_answer(connection).status == 404
+
+        connection.sendall(b"1\r\nx\r\n" * (MAX_PIECES + 1))
+
+        assert read_to_end(connection) == b""
+
+    assert wire.intake.refused[Reason.MALFORMED] == refused + 1
