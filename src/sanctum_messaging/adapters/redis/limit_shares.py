@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import LocalLimiter
 
+NEVER_SECONDS = 1e9
+"""Longer ago than any limit's interval, whatever the clock says."""
+
 
 class Shares:
     """Each limit divided by the number of instances, at least one per interval."""
@@ -27,7 +30,8 @@ class Shares:
         self._shares: dict[str, tuple[Limit, Limit]] = {}
         """Of each limit by its name: the limit and its share."""
         self._fewer_since: float | None = None
-        self._tell_until = float("-inf")
+        self._decided_at = -NEVER_SECONDS
+        """When something was last decided here."""
 
     @property
     def instances(self) -> int:
@@ -51,8 +55,7 @@ class Shares:
 
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each share, or nothing from any."""
-        longest = max((limit.interval_ms for limit, _ in charges), default=0) / 1000
-        self._tell_until = max(self._tell_until, self._monotonic() + longest)
+        self._decided_at = self._monotonic()
         levels, refused, retry_after_ms = self._local.take(self._of(charges))
         return Verdict(_renamed(charges, levels), self._limit_of(refused), retry_after_ms)
 
@@ -64,14 +67,15 @@ class Shares:
         """Return in how many milliseconds the limit can be full at the earliest, by what was let pass here.
 
         As callers are taken to be spread evenly, the whole was used as far as the share was, and one of a share, which
-        counts as used until all of it has come back, stands for one on each instance. Redis is told until the share is
-        full again, when it makes no difference any more.
+        counts as used until all of it has come back, stands for one on each instance. Redis is told until it makes no
+        difference any more, and each time of a moment that is no later than before.
         """
-        if self._monotonic() >= self._tell_until:
+        since_ms = int((self._monotonic() - self._decided_at) * 1000)
+        if since_ms >= charge.limit.interval_ms:
             return 0
         share, key = self._of([charge])[0]
         left = self._local.look([Charge(share, key)])[0].reset_ms
-        return left and left + share.interval_ms // share.max
+        return left and min(left + share.interval_ms // share.max, share.interval_ms - since_ms)
 
     def _of(self, charges: Sequence[Charge]) -> list[Charge]:
         return [Charge(self._share_of(limit), key) for limit, key in charges]

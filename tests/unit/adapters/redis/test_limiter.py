@@ -12,6 +12,7 @@ from sanctum_messaging.adapters.redis import limiter as module
 from sanctum_messaging.adapters.redis.connection import open_redis
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
+from tests.conftest import HandClock
 from tests.redis_limiting import limiting, until
 from tests.servers.proxy import Proxy
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from sanctum_messaging.ports.limiter import Limiter
-    from tests.conftest import HandClock
     from tests.servers.valkey import ValkeyServer
 
 DAY_MS = 86_400_000
@@ -74,6 +74,15 @@ async def learn_of_each_other(*limiters: RedisLimiter) -> None:
 async def test_two_instances_are_exact_together(here: RedisLimiter, there: RedisLimiter) -> None:
     assert await count_passed(here, there) == SEND.max
     assert here.counts.local == there.counts.local == 0
+
+
+async def test_the_clocks_of_the_instances_do_not_matter(redis: Redis) -> None:
+    early, late = HandClock(), HandClock()
+    late.advance(3 * DAY_MS / 1000)
+    async with limiting(redis, clock=early) as here, limiting(redis, clock=late) as there:
+        assert await count_passed(here) == SEND.max
+        assert await count_passed(there) == 0
+        assert (await there.look(ANN))[0].reset_ms > DAY_MS / 2
 
 
 async def test_calls_at_the_same_time_share_a_round_trip(here: RedisLimiter, redis: Redis) -> None:
