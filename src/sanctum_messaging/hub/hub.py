@@ -14,24 +14,21 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from sanctum_messaging.domain.events import OF_MEMBERSHIPS, SignalKind
+from sanctum_messaging.domain.events import OF_MEMBERSHIPS
 from sanctum_messaging.domain.model import ORIGIN
 from sanctum_messaging.hub.callables import Callables, admit_all
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
-from sanctum_messaging.hub.early_signals import EarlySignals
 from sanctum_messaging.hub.flush import Flush
-from sanctum_messaging.hub.latest_reads import LatestReads
 from sanctum_messaging.hub.log_tail import LogTail
 from sanctum_messaging.hub.polls import Polls
 from sanctum_messaging.hub.registry import Parts
 from sanctum_messaging.hub.ring import Ring
 from sanctum_messaging.hub.settings import HubSettings
+from sanctum_messaging.hub.signals import Signals
 from sanctum_messaging.hub.users import Users
 from sanctum_messaging.hub.view import HubView
-from sanctum_messaging.presenters import present_signal
-from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
@@ -123,8 +120,7 @@ class WebSocketHub:
         self._parts = Parts(self.callables, source, write_event=write_event)
         self.view = HubView(self._parts)
         self._polls = Polls(source, is_revoked)
-        self._reads = LatestReads()
-        self._early = EarlySignals()
+        self._signals = Signals(self._users, self._ring, self.settings.monotonic)
         self._draining = False
         self._lifespan = AsyncExitStack()
 
@@ -164,10 +160,7 @@ class WebSocketHub:
 
         It is told once everything up to ``after`` was applied, or not at all if that takes more than a second.
         """
-        if after > self._ring.tail.position:
-            self._early.keep(signal, after, self.settings.monotonic())
-        elif signal.kind is not SignalKind.READ or self._reads.admit(signal, self.settings.monotonic()):
-            self._tell(signal)
+        self._signals.take(signal, after)
 
     def apply_takeover(self, takeover: Takeover) -> None:
         """Close the socket that holds an older generation of a session which was resumed elsewhere."""
@@ -210,9 +203,7 @@ class WebSocketHub:
         for connection in tuple(self._parts.registry.connections):
             connection.tick(now)
         self._users.expire(now)
-        self._release_signals(now)
-        for signal in self._reads.release(now):
-            self._tell(signal)
+        self._signals.tick(now)
 
     async def _run_ticks(self) -> None:
         while True:
@@ -221,16 +212,6 @@ class WebSocketHub:
                 self.tick()
             except Exception:
                 _logger.exception("tick_failed")
-
-    def _release_signals(self, now: float) -> None:
-        for signal in self._early.release(self._ring.tail.position, now):
-            self.apply_signal(signal)
-
-    def _tell(self, signal: Signal) -> None:
-        frame = encode_frame(present_signal(signal))
-        for user in self._users.hear(signal):
-            for receiver in user.live:
-                receiver.hint(frame)
 
     def _apply_event(self, event: Event) -> None:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
@@ -242,8 +223,7 @@ class WebSocketHub:
         self._polls.wake(event.tenant)
         if event.kind in OF_MEMBERSHIPS:
             self._invalidate(event.conversation_id)
-        if self._early:
-            self._release_signals(self.settings.monotonic())
+        self._signals.follow()
         self.counters.note_applied(event.at, self.settings.now())
 
     def _begin_anew(self) -> None:
