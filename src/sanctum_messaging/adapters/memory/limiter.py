@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_CALLERS = 50_000
 """Of one limit who have not all of it; they need 15 MB. As each limit has its own, addresses can't push users out."""
+FEW = 4_000
+"""So many are kept even though they have all of their limit again: most come back, and who is known costs half."""
 LOOKED_AT = 2
 """Callers of longest standing who are looked at when a new one comes, so that more may leave than come."""
 COMPARED = 4
@@ -89,18 +91,18 @@ class LocalOnly:
 class _Callers:
     """Those who have not all of one limit: for each, when he will have it, in parts of a millisecond."""
 
-    __slots__ = ("_max_callers", "full_at", "interval_ms", "limit", "max", "passing")
+    __slots__ = ("_few", "_max_callers", "full_at", "interval_ms", "limit", "max", "passing")
 
     def __init__(self, limit: Limit, max_callers: int) -> None:
         self.limit, self.max, self.interval_ms = limit, limit.max, limit.interval_ms
         self.passing = (limit.max - 1) * limit.interval_ms
         """The debt with which one more may be taken."""
-        self._max_callers = max_callers
+        self._max_callers, self._few = max_callers, min(max_callers, FEW)
         self.full_at: OrderedDict[str, int] = OrderedDict()
 
     def take(self, key: str, debt: int, now: int) -> Level:
         """Add one use to what he has used, and tell his level."""
-        if key not in self.full_at:
+        if len(self.full_at) >= self._few and key not in self.full_at:
             self._make_room(now * self.max)
         debt += self.interval_ms
         self.full_at[key] = now * self.max + debt

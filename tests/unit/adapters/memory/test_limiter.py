@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sanctum_messaging.adapters.memory.limiter import MemoryLimiter
+from sanctum_messaging.adapters.memory.limiter import FEW, MemoryLimiter
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
 from tests.conftest import HandClock
 
@@ -38,14 +38,26 @@ def test_a_flood_of_one_limit_does_not_touch_another(clock: HandClock) -> None:
     assert limiter.take([Charge(sends, "ann")]).refused is sends
 
 
-def test_who_has_all_of_his_limit_again_is_forgotten_when_others_come(clock: HandClock) -> None:
-    limiter = MemoryLimiter(clock)
+def test_who_has_all_of_his_limit_again_makes_room_for_who_has_not(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock, max_callers=1_000)
     for number in range(1_000):
         limiter.take([Charge(FAILURES, f"address-{number}")])
     clock.advance(60)
-    for number in range(600):
+    others = [[Charge(FAILURES, f"other-{number}")] for number in range(1_000)]
+    for each in others:
+        limiter.take(each)
+    assert {limiter.look(each)[0].remaining for each in others} == {9}
+    assert len(limiter) == 1_000
+
+
+def test_of_many_callers_those_are_forgotten_who_have_all_of_their_limit_again(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock)
+    for number in range(2 * FEW):
+        limiter.take([Charge(FAILURES, f"address-{number}")])
+    clock.advance(60)
+    for number in range(2 * FEW):
         limiter.take([Charge(FAILURES, f"other-{number}")])
-    assert len(limiter) == 600
+    assert len(limiter) == 2 * FEW
 
 
 def test_a_limit_that_was_changed_begins_anew(clock: HandClock) -> None:
