@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.server.deadline import Deadline
 from sanctum_messaging.server.frame_reader import FrameReader
@@ -51,11 +52,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Whether the message that has begun has a deadline."""
         self._unparsed = _NOTHING
         self._leaving = False
+        """Whether nothing is parsed any more."""
+        self._late_room = MAX_FRAME_BYTES
         self._unread_room = MAX_UNREAD_BYTES
 
     def data_received(self, data: bytes) -> None:
-        if self._leaving:
-            self._throw_away(len(data))
+        if self.close_sent:
+            self._take_late(data)
         elif self._unparsed or self.read_paused or len(data) > _PIECE_BYTES:
             self._unparsed = memoryview(b"".join((self._unparsed, data)) if self._unparsed else data)
             self._parse()
@@ -86,8 +89,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if kind == "websocket.accept":
             self._read_on()
         elif kind == "websocket.close":
-            self._parse()
             self._abort_after(self._limits.close_seconds)
+            late, self._unparsed = bytes(self._unparsed), _NOTHING
+            self._take_late(late)
         elif kind == "websocket.http.response.body" and not message.get("more_body", False):
             # uvicorn would log an error whenever a handshake was refused with an answer of its own.
             self.handshake_complete = True
@@ -125,18 +129,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._pause()
 
     def handle_parser_exception(self) -> None:
-        """End for something that the client did. It may take the close frame; what it still sends is thrown away."""
-        self._leaving = self.close_sent = True
-        self.read_paused = False
+        """End for something that the client did."""
+        self.close_sent = True
         self._unparsed = _NOTHING
-        self._deadline.cancel()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR})
-        if self.transport.is_closing():
-            return
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.transport.write_eof()
-        self.transport.resume_reading()
-        self._abort_after(self._limits.linger_seconds)
+        self._leave()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
@@ -167,7 +164,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _watch(self) -> None:
         """Give a message that has begun a deadline."""
-        if self._leaving or not self.conn.is_amid:
+        if self.close_sent or not self.conn.is_amid:
             self._watched = False
             self._deadline.lift()
         elif not self._watched:
@@ -182,13 +179,34 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.conn.end_flood()
             self.handle_parser_exception()
 
+    # The end.
+
+    def _take_late(self, data: bytes) -> None:
+        """Look for the client's own close in what comes after ours; what is too much for that is thrown away."""
+        if not self._leaving:
+            self._late_room -= len(data)
+            if self._late_room >= 0:
+                super().data_received(data)
+                return
+            self._leave()
+        self._unread_room -= len(data)
+        if self._unread_room < 0:
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        """Let the client read what it was sent, and take nothing any more. Closing would take it away again."""
+        self._leaving = True
+        self.read_paused = False
+        self._deadline.cancel()
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self._abort_after(self._limits.linger_seconds)
+
     def _abort_after(self, seconds: float) -> None:
         """Have the connection end, also if the client never reads what it was sent: closing would wait for that."""
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(seconds, self.transport.abort)
-
-    def _throw_away(self, size: int) -> None:
-        self._unread_room -= size
-        if self._unread_room < 0:
-            self.transport.abort()

@@ -270,6 +270,22 @@ class TestTheEnd:
         line.loop.pass_time(10.1)
         assert line.transport.is_aborted
 
+    async def test_a_close_of_the_client_behind_ours_ends_it(self, line: Line) -> None:
+        await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
+        line.come(encode_frame(TEXT, b"{}"), encode_frame(CLOSE))
+        assert (line.transport.is_closed, line.transport.is_half_closed) == (True, False)
+
+    @pytest.mark.parametrize("before", [0, 100_000])
+    async def test_it_is_not_looked_for_in_a_flood(self, line: Line, before: int) -> None:
+        """Also not in what had come before, and was not parsed yet."""
+        frames = encode_frame(TEXT) * 100_000
+        line.come(encode_frame(TEXT), frames[:before])
+        await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
+        line.come(frames, encode_frame(CLOSE))
+        assert (line.transport.is_closed, line.transport.is_half_closed) == (False, True)
+        line.loop.pass_time(2.1)
+        assert line.transport.is_aborted
+
     async def test_nothing_is_left_behind(self, line: Line) -> None:
         line.come(PIECE)
         await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
