@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sqlite import (
@@ -172,12 +173,12 @@ class SQLiteStore:
         return await self._database.read(lambda connection: stream.read_newest(connection, limit))
 
     async def forget_expired(self, now: Millis) -> int:
-        """Delete what is past its time."""
-
-        def work(connection: apsw.Connection) -> int:
-            return sum(forget(connection, now) for forget in _FORGETTING)
-
-        return await self._database.write(work)
+        """Delete what is past its time, in portions between which others write."""
+        forgotten = 0
+        for forget in _FORGETTING:
+            while rows := await self._database.write(partial(forget, now=now)):
+                forgotten += rows
+        return forgotten
 
     async def check_writable(self) -> None:
         """Prove a write."""
