@@ -65,6 +65,8 @@ class JSONSink(Sink):
 
     def write_event(self, event: str, fields: Fields) -> None:
         """Write an event of level info."""
+        if None in fields.values():
+            fields = {name: value for name, value in fields.items() if value is not None}
         line: dict[str, object] = {
             "timestamp": datetime.now(UTC),
             "level": "info",
@@ -72,13 +74,19 @@ class JSONSink(Sink):
             **self._always,
             **fields,
         }
-        for name, value in fields.items():
-            if value.__class__ is str:
-                if len(value) > MAX_VALUE_CHARACTERS or not value.isprintable():
-                    line[name] = escape(value)
-            elif value is None:
-                del line[name]
-        self._write(f"{str(self._encode(line), 'utf-8')}\n")
+        self._write(self._render_plain(line) or self._render_escaped(line))
+
+    def _render_plain(self, line: dict[str, object]) -> str | None:
+        """Render a line that has nothing to escape or to cut, as nearly all of them, which is seen by all of it."""
+        try:
+            text = str(self._encode(line), "utf-8")
+        except UnicodeEncodeError:
+            return None
+        return f"{text}\n" if len(text) <= MAX_VALUE_CHARACTERS and text.isprintable() and "\\" not in text else None
+
+    def _render_escaped(self, line: dict[str, object]) -> str:
+        escaped = {name: escape(value) if isinstance(value, str) else value for name, value in line.items()}
+        return f"{str(self._encode(escaped), 'utf-8')}\n"
 
 
 def find_write_event() -> WriteEvent:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import queue
 import threading
+from collections import deque
 
 MAX_PENDING_CHARACTERS = 4 * 1024 * 1024
 """Some 10,000 lines: what a log collector that restarts may miss for a second or two of a busy service."""
-GATHER_SECONDS = 0.02
-"""How long lines are gathered before they are written together: a wake-up of the thread costs more than a line."""
+GATHER_SECONDS = 0.05
+"""How long lines are gathered before they are written together: a wake-up of the thread costs more than ten lines."""
 FAREWELL_SECONDS = 1.0
 """How long the end of the process waits for a reader who does not read."""
 
@@ -19,6 +21,8 @@ class LineWriter:
 
     While nobody reads, lines are kept up to a bound; what comes then is dropped and counted in ``dropped``. What is
     pending when the process ends is written, unless it is killed.
+
+    There is no lock: the garbage collector may run anywhere in here, and what it collects may have something to log.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -26,28 +30,27 @@ class LineWriter:
         self.dropped = 0
         """Lines that nobody will read."""
         self._descriptor = descriptor
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
         self._characters = 0
-        self._lock = threading.Lock()
-        self._arrived = threading.Event()
-        self._hurry = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._asleep = False
+        self._closed = False
+        # Each call wakes the thread; who gives an event is told once all that was pending then is written.
+        self._calls: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
     def write(self, line: str) -> None:
         """Take a line that ends as such."""
-        with self._lock:
-            if self._characters + len(line) > MAX_PENDING_CHARACTERS:
-                self.dropped += 1
-                return
-            self._lines.append(line)
-            self._characters += len(line)
-            if len(self._lines) == 1:
-                self._idle.clear()
-                self._arrived.set()
+        if self._characters + len(line) > MAX_PENDING_CHARACTERS:
+            self.dropped += 1
+            return
+        # Threads that do this at once may lose one another's sum until the next lines are taken, which is soon.
+        self._characters += len(line)
+        self._lines.append(line)
+        if self._asleep:
+            self._asleep = False
+            self._calls.put(None)
 
     def flush(self) -> None:
         """Do nothing: that is the thread's part."""
@@ -58,40 +61,41 @@ class LineWriter:
 
     def drain(self) -> None:
         """Wait until what is pending is written, so that what is said in another way comes after it."""
-        self._idle.wait(FAREWELL_SECONDS)
+        written = threading.Event()
+        self._calls.put(written)
+        written.wait(FAREWELL_SECONDS)
 
     def close(self) -> None:
         """Write what is pending, if anybody reads, and end; what is written afterwards is kept for nobody."""
         atexit.unregister(self.close)
-        self._hurry.set()
-        self._arrived.set()
+        self._closed = True
+        self._calls.put(None)
         self._thread.join(FAREWELL_SECONDS)
 
     def _run(self) -> None:
-        while True:
-            self._arrived.wait()
-            closing = self._hurry.wait(GATHER_SECONDS)
-            lines = self._take()
-            try:
-                self._put("".join(lines).encode("utf-8", "backslashreplace"))
-            except OSError:
-                # The reader has gone, or the disk is full: what can't be logged must not end what is served.
-                self.dropped += len(lines)
-            self._note_idle()
-            if closing:
-                return
+        while not self._closed:
+            written = self._rest()
+            self._write_pending()
+            if written is not None:
+                written.set()
 
-    def _take(self) -> list[str]:
-        with self._lock:
-            lines, self._lines = self._lines, []
-            self._characters = 0
-            self._arrived.clear()
-        return lines
+    def _rest(self) -> threading.Event | None:
+        """Gather lines for a while; if none come, sleep until one does."""
+        try:
+            return self._calls.get(timeout=GATHER_SECONDS)
+        except queue.Empty:
+            self._asleep = not self._lines
+        # A line that came in between has seen that nobody slept, so it is looked for once more.
+        return None if self._lines or not self._asleep else self._calls.get()
 
-    def _note_idle(self) -> None:
-        with self._lock:
-            if not self._lines:
-                self._idle.set()
+    def _write_pending(self) -> None:
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        self._characters = 0
+        try:
+            self._put("".join(lines).encode("utf-8", "backslashreplace"))
+        except OSError:
+            # The reader has gone, or the disk is full: what can't be logged must not end what is served.
+            self.dropped += len(lines)
 
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)

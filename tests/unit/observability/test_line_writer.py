@@ -13,6 +13,7 @@ from sanctum_messaging.observability.line_writer import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -101,3 +102,24 @@ def test_the_last_words_of_a_process_are_written() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
 
     assert (ended.returncode, ended.stderr.count(b'"event": "last"')) == (3, 1)
+
+
+def test_what_the_garbage_collector_finds_may_log_in_the_midst_of_a_line(tmp_path: Path) -> None:
+    program = (
+        "import gc, os, sys, time; from sanctum_messaging.observability.line_writer import LineWriter\n"
+        "class Garbage:\n"
+        "    def __init__(self): self.itself = self\n"
+        "    def __del__(self): writer.write('found\\n')\n"
+        "writer = LineWriter(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT))\n"
+        "gc.set_threshold(3, 1, 1)\n"
+        "for number in range(1_500):\n"
+        "    Garbage(); writer.write('line\\n')\n"
+        "    if number % 3 == 0: time.sleep(0.0001)\n"
+        "gc.collect(); writer.close()"
+    )
+    lines = tmp_path / "lines"
+
+    subprocess.run([sys.executable, "-c", program, str(lines)], check=True, timeout=60)
+
+    assert lines.read_text().count("line\n") == 1_500
+    assert lines.read_text().count("found\n") == 1_500
