@@ -60,9 +60,15 @@ LIMITER_MUTANTS = (
         "each instance counts for itself",
         (
             Change(
-                "bootstrap/sharing.py",
-                "            limiter,\n            local,\n",
-                "            LocalOnly(local),\n            local,\n",
+                "bootstrap/redis.py",
+                "        limiter,\n        local,\n",
+                "        LocalOnly(local),\n        local,\n",
+            ),
+            Change(
+                "bootstrap/redis.py",
+                "from sanctum_messaging.adapters.redis.bus import RedisBus\n",
+                "from sanctum_messaging.adapters.memory.limiter import LocalOnly\n"
+                "from sanctum_messaging.adapters.redis.bus import RedisBus\n",
             ),
         ),
         "tests/fault/test_limits.py::test_limits_hold_across_instances_and_while_redis_is_killed",
