@@ -15,6 +15,8 @@ from websockets.typing import Subprotocol
 
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
+from sanctum_messaging.server.intake import Intake
+from sanctum_messaging.server.socket_protocol import SocketProtocol
 from tests.hub_client import Client, ClosedError
 from tests.hub_world import World, running_world
 
@@ -131,7 +133,7 @@ async def served(world: World, hub: WebSocketHub) -> AsyncGenerator[Served]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
     config = uvicorn.Config(
         WebSocketEndpoint(hub),
-        ws="websockets-sansio",
+        ws=type("SocketProtocol", (SocketProtocol,), {"intake": Intake()}),
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
