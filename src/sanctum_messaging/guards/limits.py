@@ -39,32 +39,10 @@ class Limits:
     """The limits in force, by what is asked for. What has no limit costs nothing further."""
 
     def __init__(self, settings: LimitSettings) -> None:
-        def limit(name: str, scope: Scope, maximum: int) -> tuple[Limit, ...]:
-            return (Limit(name, scope, maximum, settings.interval_ms),) if maximum else ()
-
-        requests = limit("requests-address", Scope.ADDRESS, settings.requests_per_address)
-        connects = limit("connect-user", Scope.USER, settings.connects_per_user)
         self._exempt = settings.exempt
-        self._failures = limit("failures-address", Scope.ADDRESS, settings.failures_per_address)
-        self._of_actor: dict[Use, tuple[Limit, ...]] = {
-            Use.SEND: (
-                *limit("send-device", Scope.DEVICE, settings.sends_per_device),
-                *limit("send-session", Scope.SESSION, settings.sends_per_session),
-                *limit("send-user", Scope.USER, settings.sends_per_user),
-            ),
-            Use.READ: limit("read-user", Scope.USER, settings.reads_per_user),
-            Use.CREATE: limit("create-user", Scope.USER, settings.creates_per_user),
-            Use.CONNECT: connects,
-            Use.OPEN: connects,
-            Use.RENEW: (),
-        }
-        self._of_address: dict[Use, tuple[Limit, ...]] = dict.fromkeys((Use.SEND, Use.READ, Use.CREATE), requests)
-        self._of_address[Use.CONNECT] = (
-            *requests,
-            *limit("connect-address", Scope.ADDRESS, settings.connects_per_address),
-        )
-        # The handshake of this socket has drawn on them.
-        self._of_address[Use.OPEN] = self._of_address[Use.RENEW] = ()
+        self._failures = _limit(settings, "failures-address", Scope.ADDRESS, settings.failures_per_address)
+        self._of_actor = _limits_of_actor(settings)
+        self._of_address = _limits_of_address(settings)
         self._charge_caller = lru_cache(_REMEMBERED)(self._make_charges)
         self.of_address = lru_cache(_REMEMBERED)(self._charge_address)
         """Charges a use to the address that it came from."""
@@ -108,3 +86,34 @@ class Limits:
             return ()
         key = _UNKNOWN if address is None else limit_key(address)
         return tuple(Charge(limit, key) for limit in limits)
+
+
+def _limits_of_actor(settings: LimitSettings) -> dict[Use, tuple[Limit, ...]]:
+    connects = _limit(settings, "connect-user", Scope.USER, settings.connects_per_user)
+    return {
+        Use.SEND: (
+            *_limit(settings, "send-device", Scope.DEVICE, settings.sends_per_device),
+            *_limit(settings, "send-session", Scope.SESSION, settings.sends_per_session),
+            *_limit(settings, "send-user", Scope.USER, settings.sends_per_user),
+        ),
+        Use.READ: _limit(settings, "read-user", Scope.USER, settings.reads_per_user),
+        Use.CREATE: _limit(settings, "create-user", Scope.USER, settings.creates_per_user),
+        Use.CONNECT: connects,
+        Use.OPEN: connects,
+        Use.RENEW: (),
+    }
+
+
+def _limits_of_address(settings: LimitSettings) -> dict[Use, tuple[Limit, ...]]:
+    requests = _limit(settings, "requests-address", Scope.ADDRESS, settings.requests_per_address)
+    connects = _limit(settings, "connect-address", Scope.ADDRESS, settings.connects_per_address)
+    return {
+        **dict.fromkeys((Use.SEND, Use.READ, Use.CREATE), requests),
+        Use.CONNECT: requests + connects,
+        # The handshake of this socket has drawn on them.
+        **dict.fromkeys((Use.OPEN, Use.RENEW), ()),
+    }
+
+
+def _limit(settings: LimitSettings, name: str, scope: Scope, most: int) -> tuple[Limit, ...]:
+    return (Limit(name, scope, most, settings.interval_ms),) if most else ()
