@@ -10,6 +10,29 @@ from tests.integration.server.wire import HOST, Wire, read_answer, read_to_end
 
 _GET = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 _CHUNKED = b"POST /v1/nothing HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+_HANDSHAKE = (
+    b"GET /v1/ws HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+_PING = b"\x89\x82\x00\x00\x00\x00hi"
+_PONG = b"\x8a\x02hi"
+
+
+def test_a_frame_behind_a_handshake_is_answered_after_it(wire: Wire) -> None:
+    with wire.connect() as connection:
+        connection.sendall(_HANDSHAKE + wire.authorization() + b"\r\n" + _PING)
+
+        assert read_until(connection, _PONG).startswith(b"HTTP/1.1 101 ")
+
+
+def test_a_frame_that_begins_where_a_head_would_be_too_long_is_answered(wire: Wire) -> None:
+    head = _HANDSHAKE + wire.authorization() + b"\r\n"
+    filler = b"".join(b"X-%d: %s\r\n" % (each, b"x" * 4_000) for each in range(3))
+    filler += b"X-Last: " + b"x" * (16 * 1024 - len(head) - len(filler) - len(b"X-Last: \r\n") - 3) + b"\r\n"
+    with wire.connect() as connection:
+        connection.sendall(head.removesuffix(b"\r\n") + filler + b"\r\n" + _PING)
+
+        assert read_until(connection, _PONG).startswith(b"HTTP/1.1 101 ")
 
 
 def test_a_request_behind_the_body_of_an_answered_one_is_answered(wire: Wire) -> None:
@@ -53,3 +76,13 @@ def test_s_d2_a_body_in_too_many_pieces_is_not_read(wire: Wire) -> None:
         assert read_to_end(connection) == b""
 
     assert wire.intake.refused[Reason.MALFORMED] == refused + 1
+
+
+def read_until(connection: socket.socket, last: bytes) -> bytes:
+    """Read until what has come ends so."""
+    raw = b""
+    while not raw.endswith(last):
+        chunk = connection.recv(65_536)
+        assert chunk, raw
+        raw += chunk
+    return raw

@@ -59,6 +59,8 @@ def test_each_line_of_a_worker_tells_its_number(stream: io.StringIO) -> None:
 
 def test_debug_is_for_our_own_events_only(stream: io.StringIO) -> None:
     configure_logging("debug", human=False, stream=stream)
+    # A server that another test has run in this process leaves its own level behind.
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
 
     structlog.get_logger().debug("ours")
     for library in ("websockets.server", "httpx2", "httpcore2", "asyncio"):
