@@ -11,6 +11,9 @@ INSTALLED := $(VENV)/.installed
 # What mypy reads; the last two are optional folders.
 TYPED := src tests docs $(wildcard bench examples)
 
+# Two files of tests at a time: many of them wait for servers and processes of their own. `-n 0`: one after the other.
+PARALLEL := -n 2 --dist loadfile
+
 # Extra arguments for pytest, e.g. `make test ARGS="-x tests/unit"`.
 ARGS ?=
 
@@ -47,7 +50,7 @@ run: $(INSTALLED) ## Start the service for development, with the demo page
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests (all but those marked soak or chaos)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 .PHONY: test-servers
 test-servers: $(INSTALLED) ## Run the adapters' tests on the servers of this machine
