@@ -34,6 +34,14 @@ def test_twice_as_many_as_in_a_second_are_taken_at_once() -> None:
     assert admitted(rate, 2_000.0) == 2 * RATE
 
 
+@pytest.mark.parametrize("per_second", [3, 7, 20, 100])
+@pytest.mark.parametrize("now", [0.1, 33_129.734, 987_654.321])
+def test_the_last_of_a_burst_is_taken_whatever_the_time(per_second: int, now: float) -> None:
+    rate = FrameRate(per_second)
+    assert [rate.find_wait(now) for _ in range(2 * per_second)] == [0.0] * 2 * per_second
+    assert rate.find_wait(now) == pytest.approx(1 / per_second)
+
+
 def test_zero_is_no_limit() -> None:
     assert admitted(FrameRate(0), 1_000.0) == 100
 
