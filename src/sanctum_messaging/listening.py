@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BACKLOG = 2_048
 TCP_USER_TIMEOUT_MS = 30_000
 """Data that a peer does not acknowledge for this long ends the connection, whatever keeps its window shut."""
+UNSENT_BYTES = 64 * 1024
+"""What the system takes of a connection beyond what is on its way to the peer. Left alone it takes megabytes for a peer
+that does not read, before anybody here notices."""
 
 _log = structlog.get_logger()
 
@@ -40,6 +43,8 @@ def open_listener(config: Config) -> Generator[socket.socket]:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     with listener:
         yield listener
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 BURST_SECONDS = 2
 """How many seconds' worth may come at once: what has queued up on a phone in a tunnel."""
+_ROUNDING = 1e-6
+"""Seconds that a sum of many gaps may be off."""
 
 
 class FrameRate:

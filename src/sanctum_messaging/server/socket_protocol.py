@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 16 * 1024
 """What is parsed at a time. The smallest frames take a hundred times their size as objects: 2 MB for a piece of these,
 and 26 MB for all that the event loop reads at once."""
+_UNWRITTEN_BYTES = 32 * 1024
+"""What waits here for a client that does not read, besides what the system takes of it (``listening.UNSENT_BYTES``)."""
 _NOTHING = memoryview(b"")
 
 
@@ -55,6 +57,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Whether nothing is parsed any more."""
         self._late_room = MAX_FRAME_BYTES
         self._unread_room = MAX_UNREAD_BYTES
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(_UNWRITTEN_BYTES)
 
     def data_received(self, data: bytes) -> None:
         if self.close_sent:

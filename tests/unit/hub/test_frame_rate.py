@@ -42,6 +42,12 @@ def test_the_last_of_a_burst_is_taken_whatever_the_time(per_second: int, now: fl
     assert rate.find_wait(now) == pytest.approx(1 / per_second)
 
 
+@pytest.mark.parametrize("rate", [3, 7, 20, 49])
+def test_no_rounding_takes_one_away(rate: int) -> None:
+    for tenths in range(100):
+        assert admitted(FrameRate(rate), 32_000 + tenths / 10) == 2 * rate
+
+
 def test_zero_is_no_limit() -> None:
     assert admitted(FrameRate(0), 1_000.0) == 100
 
