@@ -189,6 +189,7 @@ class Connection:
             self._parts.registry.give_up(opening.resume)
             source.users.release(opening.user, self._settings.monotonic())
         self._tell_end(_GONE if self._closing.cancelled() else self._closing.result() or _GONE)
+        self._dialogue.part()
 
     def _tell_end(self, code: int) -> None:
         dialogue = self._dialogue

@@ -90,6 +90,10 @@ class Dialogue:
         self.listening = False
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
+    def part(self) -> None:
+        """Let go of the connection, once all its tasks are over: two that hold each other outlive their use."""
+        del self._owner
+
     async def run(self) -> None:
         """Take frames until the connection is closing.
 

@@ -33,9 +33,11 @@ class Deadline:
         self._when = inf
 
     def cancel(self) -> None:
-        """Have none any more, and leave nothing with the loop."""
+        """Have none any more, and leave nothing with the loop; whoever was to be told is forgotten."""
         self.lift()
         self._stop_timer()
+        # He holds this: what holds itself would stay in memory until the collector comes, which takes hours.
+        self._expire = _tell_nobody
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -52,3 +54,7 @@ class Deadline:
             return
         self.lift()
         self._expire()
+
+
+def _tell_nobody() -> None:
+    """Take the place of whoever was to be told."""

@@ -72,6 +72,8 @@ class HTTPProtocol(RequestReading):
     def handle_websocket_upgrade(self) -> None:
         self._deadline.cancel()
         super().handle_websocket_upgrade()
+        # It holds this protocol, which is done; uvicorn lets go of it only where the connection ends as HTTP.
+        self.parser = None  # type: ignore[assignment]  # as in uvicorn
 
     # What follows from what came.
 

@@ -47,11 +47,13 @@ class Problems:
         except ClientGoneError:
             return
         except Exception as error:  # the outer edge: nothing may leave the process as it is
-            refusal = refusal_of(error) or _log_unforeseen(error, scope)
             if started:
                 # Half an answer can't be taken back; the server ends the connection.
+                _find_refusal(error, scope)
                 raise
-            await send_problem(scope, send, refusal)
+            # No name is given to it here: its traceback holds this frame, and would keep all of the request with it
+            # until the collector comes.
+            await send_problem(scope, send, _find_refusal(error, scope))
 
     async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a socket with a problem too, or as the server can; only what never accepts it raises a refusal."""
@@ -71,6 +73,10 @@ class Problems:
                 await send_problem(scope, send_refusal, refusal)
             else:
                 await send({"type": "websocket.close"})
+
+
+def _find_refusal(error: Exception, scope: Scope) -> SanctumError:
+    return refusal_of(error) or _log_unforeseen(error, scope)
 
 
 def _log_unforeseen(error: Exception, scope: Scope) -> SanctumError:
