@@ -70,7 +70,8 @@ class Database:
         Raises:
             DatabaseLockedError: another process has the file open.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # What is in there is for nobody else on this machine. A folder that exists keeps what its owner chose.
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = take_lock(self.path)
         connection = apsw.Connection(str(self.path))
         connection.set_busy_timeout(BUSY_MS)

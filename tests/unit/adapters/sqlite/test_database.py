@@ -129,3 +129,13 @@ class TestMigrations:
     def test_a_newer_database_is_refused(self, database: Database) -> None:
         with pytest.raises(MigrationError, match="newer version"):
             find_unapplied(database.writer, [])
+
+
+def test_a_folder_that_is_made_for_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    for folder, mode in ((tmp_path / "made", 0o700), (shared, 0o755)):
+        database = Database(folder / "messaging.db")
+        database.open()
+        database.close()
+        assert folder.stat().st_mode & 0o777 == mode
