@@ -78,6 +78,14 @@ bench: $(INSTALLED) ## Run the benchmarks
 chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
 	$(BIN)/pytest -m chaos $(ARGS)
 
+# For how long, and on what: `make soak MINUTES=5 ON=postgres`, which is three instances with Valkey.
+MINUTES ?= 20
+ON ?= sqlite
+
+.PHONY: soak
+soak: $(INSTALLED) ## Serve 500 connections for 20 minutes, and see that memory stays flat
+	@SANCTUM_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest -m soak -s tests/soak -k on_$(ON) $(ARGS)
+
 # How long each target is fuzzed: `make fuzz SECONDS=600`.
 SECONDS ?= 60
 

@@ -15,7 +15,7 @@ import msgspec
 from bench.figures import Figure, render_table
 
 BENCHMARKS = (
-    *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "memory"),
+    *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "memory", "guards"),
     *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )
 _LONGEST_SECONDS = 300

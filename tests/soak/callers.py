@@ -1,0 +1,149 @@
+"""Callers without a socket: strangers, the greedy, services, those who are new each time, and who reads old pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import random
+import secrets
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.protocol.codes import CloseCode
+from tests.e2e.client import Client
+from tests.soak.target import SERVICE_SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.soak.crowd import Member
+    from tests.soak.target import Target
+
+LOUD_BODY = "\N{CYCLONE}" * 8_000
+"""32 KB."""
+LOUD_SECONDS = 0.35
+
+
+async def guess(target: Target) -> None:
+    """Show tokens that are none, from an address that is another each time."""
+    token = target.token("nobody")
+    head, payload, signature = token.split(".")
+    for number in itertools.count():
+        await asyncio.sleep(0.04)
+        unknown = _encode(f'{{"alg":"EdDSA","typ":"JWT","kid":"{secrets.token_hex(8)}"}}')
+        shown = (
+            f"{unknown}.{payload}.{signature}",
+            f"{head}.{payload}.{signature[:-8]}AAAAAAAA",
+            secrets.token_hex(40),
+        )
+        # Some try again, until they are told to wait.
+        address = random_address() if number % 10 else "198.51.100.7"
+        await target.call(
+            "refused token",
+            "GET",
+            "/v1/conversations",
+            token=shown[number % 3],
+            expected=(401, 429),
+            X_Forwarded_For=address,
+        )
+
+
+async def visit(target: Target) -> None:
+    """Be somebody new each time, with a token of his own, at an address of his own."""
+    for number in itertools.count():
+        await asyncio.sleep(0.25)
+        await call_as_visitor(target, f"visitor-{number}-{secrets.token_hex(4)}")
+
+
+async def call_as_visitor(target: Target, name: str, at: str | None = None) -> None:
+    """Look once at what there is."""
+    token, address = target.token(name), random_address()
+    await target.call("visit", "GET", "/v1/sync", token=token, at=at, X_Forwarded_For=address)
+
+
+async def want_too_much(target: Target, member: Member) -> None:
+    """Send as much as possible until it is refused, wait, and begin again."""
+    while True:
+        await asyncio.gather(*(_send_more(target, member) for _ in range(150)))
+        await asyncio.sleep(20)
+
+
+async def _send_more(target: Target, member: Member) -> None:
+    call, token = member.new_message("More"), member.client.token
+    await target.send("greedy send", call, user=member.name, token=token, expected=(201, 429))
+
+
+async def flood(target: Target, member: Member) -> None:
+    """Ask for more than one address may."""
+    while True:
+        await asyncio.gather(*(_ask_again(target, member) for _ in range(400)))
+        await asyncio.sleep(20)
+
+
+async def _ask_again(target: Target, member: Member) -> None:
+    path, token = "/v1/rate-limits", member.client.token
+    await target.call("flood", "GET", path, token=token, expected=(200, 429), X_Forwarded_For="2001:db8::7")
+
+
+async def serve_others(target: Target, members: Sequence[Member]) -> None:
+    """A service sends for others."""
+    token = target.token("robot", scope=SERVICE_SCOPE)
+    draw = target.fork()
+    while True:
+        await asyncio.sleep(0.5)
+        member = draw.choice(members)
+        call = member.new_message("From a service")
+        await target.send("service send", call, user=member.name, token=token, Act_As=member.name)
+
+
+async def browse(target: Target, members: Sequence[Member]) -> None:
+    """Read old pages, and lists."""
+    draw = target.fork()
+    while True:
+        await asyncio.sleep(0.3)
+        member = draw.choice(members)
+        before = draw.randint(2, max(2, member.last_seq))
+        path = f"/v1/conversations/{member.room}/messages?limit=20&beforeSeq={before}"
+        await target.call("page", "GET", path, token=member.client.token)
+        await target.call("list", "GET", "/v1/conversations", token=member.client.token)
+
+
+async def poll(target: Target, member: Member) -> None:
+    """Wait for what happens, poll after poll."""
+    token = member.client.token
+    cursor = (await target.call("poll", "GET", "/v1/sync", token=token))["cursor"]
+    while True:
+        path = f"/v1/sync?cursor={cursor}&waitMs=20000"
+        cursor = (await target.call("poll", "GET", path, token=token))["cursor"]
+
+
+async def speak_loudly(target: Target, member: Member) -> None:
+    """Send long messages all the time."""
+    while True:
+        await asyncio.sleep(LOUD_SECONDS)
+        await target.send("loud send", member.new_message(LOUD_BODY), user=member.name, token=member.client.token)
+
+
+async def lose_access(target: Target) -> None:
+    """Be connected, and have one's tokens revoked."""
+    for number in itertools.count():
+        await asyncio.sleep(15)
+        name = f"leaver-{number}"
+        client = Client(target.place, target.token(name))
+        async with client, client.connect() as socket:
+            # Tokens tell the second in which they were issued, and those of the same second are not revoked.
+            await asyncio.sleep(2)
+            await target.revoke(name)
+            target.ledger.note_close("the revoked", await socket.find_close(), (CloseCode.FORBIDDEN,))
+            await target.call("revoked", "GET", "/v1/conversations", token=client.token, expected=(401,))
+
+
+def random_address() -> str:
+    """Make up an address."""
+    if random.random() < 0.5:
+        return ".".join(str(random.randrange(1, 223)) for _ in range(4))
+    return "2001:" + ":".join(f"{random.randrange(1, 65_536):x}" for _ in range(7))
+
+
+def _encode(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
