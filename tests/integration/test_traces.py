@@ -18,7 +18,6 @@ from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.bootstrap.tracing import open_tracer
 from sanctum_messaging.config import load_config
-from sanctum_messaging.observability.tracing import NO_TRACES
 from tests.integration.calling import BASE_URL, Api, got, refused
 from tests.log_lines import logged
 
@@ -33,7 +32,7 @@ TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @contextlib.asynccontextmanager
-async def traced_api(data_dir: Path, tracer: Tracer) -> AsyncGenerator[Api]:
+async def traced_api(data_dir: Path, tracer: Tracer | None) -> AsyncGenerator[Api]:
     config = load_config({"DATA_DIR": str(data_dir)}, dev=True)
     async with open_service(config, tracer=tracer) as service:
         transport = httpx2.ASGITransport(service.asgi)
@@ -197,7 +196,7 @@ async def test_a_collector_that_is_away_disturbs_nobody(tmp_path: Path, monkeypa
 )
 async def test_they_are_off_unless_asked_for(environ: dict[str, str]) -> None:
     async with open_tracer(environ) as tracer:
-        assert tracer is NO_TRACES
+        assert tracer is None
 
 
 async def test_without_the_extra_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +204,7 @@ async def test_without_the_extra_that_is_said(monkeypatch: pytest.MonkeyPatch) -
 
     with logged() as lines:
         async with open_tracer({"OTEL_TRACES_EXPORTER": "otlp"}) as tracer:
-            assert tracer is NO_TRACES
+            assert tracer is None
 
     (line,) = lines.of("traces_not_exported")
     assert "sanctum-messaging[otel]" in line["reason"]

@@ -49,7 +49,7 @@ def create_api(services: Services) -> ASGIApp:
     app = AddressCount(app, services.rate_limits)
     app = SecurityHeaders(app)
     app = AccessLog(app, services)
-    if services.tracer.enabled:
+    if services.tracer is not None:
         app = Traces(app, services.tracer)
     app = ClientAddress(app, settings.trusted_proxies)
     return RequestId(app, services.ports.clock)

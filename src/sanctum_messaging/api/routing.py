@@ -31,6 +31,9 @@ EndpointT = TypeVar("EndpointT")
 HANDLER_SECONDS = 10.0
 """More than what a handler waits for may take: 5 s in the writer's queue or for a statement, 2 s for a connection."""
 WS_PATH = "/v1/ws"
+PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What machines ask of each instance every few seconds, by its address. They must learn how it is in the middle of a
+flood, too, and it tells nothing of anybody."""
 
 
 class NoBody(msgspec.Struct, frozen=True):

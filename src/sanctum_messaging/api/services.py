@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.api.request_counts import RequestCounts
 from sanctum_messaging.guards.addresses import NOBODY, Networks
-from sanctum_messaging.observability.tracing import NO_TRACES, Tracer
+from sanctum_messaging.observability.tracing import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,5 +64,5 @@ class Services:
     requests: RequestCounts = field(default_factory=RequestCounts)
     access_log: WriteEvent | None = None
     """Takes a line for each request; none if none is wanted."""
-    tracer: Tracer = NO_TRACES
+    tracer: Tracer | None = None
     extra_routes: tuple[BaseRoute, ...] = ()

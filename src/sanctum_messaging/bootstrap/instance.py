@@ -55,7 +55,7 @@ class Instance:
         storage: Storage,
         sharing: Sharing,
         tokens: TokenWatch,
-        tracer: Tracer,
+        tracer: Tracer | None,
         limits: RateLimits,
     ) -> None:
         store, bus = storage.store, sharing.bus

@@ -29,7 +29,7 @@ from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Admission
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
 from sanctum_messaging.observability.metrics import ShareMetrics, create_render_metrics, share_with_nobody
-from sanctum_messaging.observability.tracing import NO_TRACES, Tracer
+from sanctum_messaging.observability.tracing import Tracer
 from sanctum_messaging.server.intake import Intake
 from sanctum_messaging.server.limits import limits_of_process
 
@@ -60,7 +60,7 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    config: Config, share_metrics: ShareMetrics = share_with_nobody, tracer: Tracer = NO_TRACES
+    config: Config, share_metrics: ShareMetrics = share_with_nobody, tracer: Tracer | None = None
 ) -> AsyncGenerator[Service]:
     """Open the database, start the workers and the hub; stop them in the opposite order, losing nothing.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sanctum_messaging import __version__
-from sanctum_messaging.observability.tracing import NO_TRACES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -26,13 +25,13 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def open_tracer(environ: Mapping[str, str]) -> AsyncGenerator[Tracer]:
+async def open_tracer(environ: Mapping[str, str]) -> AsyncGenerator[Tracer | None]:
     """Export traces if OpenTelemetry's own variables ask for it, and the extra is installed."""
     if not _is_wanted(environ):
-        yield NO_TRACES
+        yield None
     elif find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
         _log.warning("traces_not_exported", reason="needs the extra: pip install 'sanctum-messaging[otel]'")
-        yield NO_TRACES
+        yield None
     else:
         from sanctum_messaging.adapters.otel.exporting import exporting  # noqa: PLC0415 # The SDK is optional.
 
@@ -40,8 +39,10 @@ async def open_tracer(environ: Mapping[str, str]) -> AsyncGenerator[Tracer]:
             yield tracer
 
 
-def traced(publish: Publish, tracer: Tracer, hub: Callable[[], WebSocketHub]) -> Publish:
+def traced(publish: Publish, tracer: Tracer | None, hub: Callable[[], WebSocketHub]) -> Publish:
     """Have the delivery of each recorded commit be a span: from its being told until all who get it are woken."""
+    if tracer is None:
+        return publish
 
     def publish_traced(committed: Committed) -> None:
         link = tracer.find_current()
@@ -53,7 +54,7 @@ def traced(publish: Publish, tracer: Tracer, hub: Callable[[], WebSocketHub]) ->
         span.note(events=len(committed.events), position=committed.before.position + len(committed.events))
         hub().view.flush.when_done(span.end)
 
-    return publish_traced if tracer.enabled else publish
+    return publish_traced
 
 
 def _is_wanted(environ: Mapping[str, str]) -> bool:

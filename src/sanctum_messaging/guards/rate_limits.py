@@ -61,8 +61,8 @@ class RateLimits:
             return
         empty = [level for level in self._local.look(charges) if not level.remaining]
         if empty:
-            last = max(empty, key=_wait_ms)
-            self._refuse(last.limit, _wait_ms(last))
+            last = max(empty, key=lambda level: level.wait_ms)
+            self._refuse(last.limit, last.wait_ms)
 
     def count_address(self, use: Use, address: str | None) -> None:
         """Take from an address for something that was refused or served without asking who it is for."""
@@ -149,9 +149,3 @@ class Shadow:
         if now - at >= SHADOW_LOG_SECONDS:
             self._logged[limit.name] = (now, count)
             _log.warning("rate_limit_would_refuse", limit=limit.name, scope=limit.scope.value, count=count - before)
-
-
-def _wait_ms(level: Level) -> int:
-    """Tell how long it takes until one is there again, from how long until all are."""
-    limit = level.limit
-    return max(1, level.reset_ms - (limit.max - 1) * limit.interval_ms // limit.max)

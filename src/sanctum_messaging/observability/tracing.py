@@ -1,8 +1,8 @@
 """Traces, as the code sees them: what begins, what is linked to what, and nothing about how they are exported.
 
 There is one span for each HTTP request, one for each batch that holds an append of a recorded one, and one for each
-delivery of such a batch; never one for each recipient. Whoever makes spans asks ``enabled`` first: with tracing off
-that is all it costs.
+delivery of such a batch; never one for each recipient. Where nobody wants traces there is no tracer, and asking whether
+there is one is all that it costs.
 """
 
 from __future__ import annotations
@@ -37,11 +37,6 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Makes spans. Nothing here waits, nor fails because of where they are exported to."""
 
-    @property
-    def enabled(self) -> bool:
-        """Whether to call anything else."""
-        ...
-
     def follow(self, name: str, traceparent: str | None) -> AbstractContextManager[Span]:
         """Be in a span that goes on with the trace of a caller, if he has one; what he says can't fail it."""
         ...
@@ -57,28 +52,3 @@ class Tracer(Protocol):
     def find_current(self) -> Link | None:
         """Find the span that this is in, if it is recorded."""
         ...
-
-
-class NoTracer:
-    """Makes no spans, and is asked for none."""
-
-    enabled = False
-
-    def follow(self, name: str, traceparent: str | None) -> AbstractContextManager[Span]:
-        """Refuse."""
-        raise NotImplementedError
-
-    def commit(self, name: str, links: Sequence[Link]) -> AbstractContextManager[Span]:
-        """Refuse."""
-        raise NotImplementedError
-
-    def begin(self, name: str, link: Link) -> Span:
-        """Refuse."""
-        raise NotImplementedError
-
-    def find_current(self) -> Link | None:
-        """Find none."""
-        return None
-
-
-NO_TRACES = NoTracer()

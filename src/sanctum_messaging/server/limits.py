@@ -13,6 +13,9 @@ MAX_FIELD_BYTES = 8 * 1024 - len(": \r\n")
 MAX_ADDRESS_BYTES = 4 * 1024
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
 """What is taken and thrown away after the answer, so that a client who is still sending gets to read it."""
+MAX_PIECES = 16 * 1024
+"""How many pieces a body may come in. Each costs half a microsecond, also if it is a chunk of one byte, and megabytes
+of these are read at once; an honest client that sends all that is thrown away needs no more."""
 FRAMING_PER_BYTE = 6
 """A chunk of one byte comes with five more, so this is what an honest client may need; beyond that, extensions of
 chunks and trailers have as much room as a head."""

@@ -6,6 +6,7 @@ understood in two ways are refused, and one request is taken at a time.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
@@ -19,6 +20,7 @@ from sanctum_messaging.server.limits import (
     MAX_FIELD_BYTES,
     MAX_FIELDS,
     MAX_HEAD_BYTES,
+    MAX_PIECES,
     MAX_UNREAD_BYTES,
 )
 from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING, StopParsingError
@@ -27,12 +29,8 @@ from sanctum_messaging.server.refusals import Reason
 if TYPE_CHECKING:
     import asyncio
 
-MAX_PIECES = 16 * 1024
-"""How many pieces a body may come in. Each costs half a microsecond, also if it is a chunk of one byte, and megabytes
-of these are read at once; an honest client that sends all that is thrown away needs no more."""
 
-
-class RequestReading(HttpToolsProtocol):
+class RequestReading(HttpToolsProtocol, ABC):
     """The half of a connection that takes bytes; what follows from them is decided by ``HTTPProtocol``."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's affair
@@ -60,29 +58,29 @@ class RequestReading(HttpToolsProtocol):
         """End at once, without a word."""
         self.transport.abort()
 
+    @abstractmethod
     def head_begun(self) -> None:
         """Follow up: the first bytes of a head came, and not all of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def first_head_taken(self) -> None:
         """Follow up: the connection has shown a sound head."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body_begun(self) -> None:
         """Follow up: a head came without the whole of its body."""
-        raise NotImplementedError
 
+    @abstractmethod
     def request_taken(self) -> None:
         """Follow up: all of a request came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, reason: Reason) -> None:
         """Follow up: what came is not taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_no_more(self) -> None:
         """Follow up: something came behind the request that is being answered."""
-        raise NotImplementedError
 
     # What the parser calls.
 

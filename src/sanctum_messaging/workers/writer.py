@@ -14,7 +14,7 @@ import structlog
 
 from sanctum_messaging.domain.errors import SanctumError, UnavailableError
 from sanctum_messaging.domain.model import MessageDraft
-from sanctum_messaging.observability.tracing import NO_TRACES, Link, Tracer
+from sanctum_messaging.observability.tracing import Link, Tracer
 from sanctum_messaging.ports.log import Appended, AppendedMessage, Change, Stale
 from sanctum_messaging.workers.batcher import Batcher, Entry
 
@@ -62,7 +62,7 @@ class Writer:
         store: Store,
         on_committed: Callable[[Committed], None],
         clock: Clock,
-        tracer: Tracer = NO_TRACES,
+        tracer: Tracer | None = None,
     ) -> None:
         """``on_committed`` is called on the event loop after each commit, in the order of positions."""
         self._tracer = tracer
@@ -93,11 +93,11 @@ class Writer:
         return outcome
 
     def _find_link(self) -> Link | None:
-        return self._tracer.find_current() if self._tracer.enabled else None
+        return None if self._tracer is None else self._tracer.find_current()
 
     async def _commit(self, batch: Sequence[Entry[Item, Outcome]]) -> None:
         links = [entry.link for entry in batch if entry.link is not None]
-        if not links:
+        if self._tracer is None or not links:
             await self._commit_runs(batch)
             return
         with self._tracer.commit("commit", links) as span:

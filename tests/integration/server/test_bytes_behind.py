@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from sanctum_messaging.server.limits import MAX_PIECES
 from sanctum_messaging.server.refusals import Reason
-from sanctum_messaging.server.request_reading import MAX_PIECES
 from tests.integration.server.wire import HOST, Wire, read_answer, read_to_end
 
 _GET = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"

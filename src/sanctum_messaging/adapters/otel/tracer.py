@@ -42,8 +42,6 @@ class OTelSpan:
 class OTelTracer:
     """Makes spans by a provider, which decides what is recorded and where it goes."""
 
-    enabled = True
-
     def __init__(self, provider: trace.TracerProvider) -> None:
         self._tracer = provider.get_tracer("sanctum_messaging")
         self._propagator = TraceContextTextMapPropagator()

@@ -11,6 +11,7 @@ from sanctum_messaging.api.calls import ACTOR, REFUSED_HANDSHAKE, ROUTE, find_ad
 from sanctum_messaging.api.problems import REQUEST_ID
 from sanctum_messaging.api.request_counts import METHODS, OPERATIONS, OTHER, kinds_of
 from sanctum_messaging.api.routes import ROUTES
+from sanctum_messaging.api.routing import PROBE_PATHS
 from sanctum_messaging.presenters import name_actor
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.api.services import Services
 
-PROBES = frozenset({"GET /healthz", "GET /readyz", "GET /metrics"})
-"""Asked every few seconds by machines; of these a line tells only that they failed."""
+PROBES = frozenset(f"GET {path}" for path in PROBE_PATHS)
+"""Of these a line tells only that they failed."""
 
 _log = structlog.get_logger("sanctum.api")
 

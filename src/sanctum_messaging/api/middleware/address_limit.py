@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.api.calls import VERDICT, find_address
+from sanctum_messaging.api.routing import PROBE_PATHS
 from sanctum_messaging.domain.limits import Use
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from sanctum_messaging.guards.rate_limits import RateLimits
-
-EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
-"""What operators' tools ask. They must learn how the service is in the middle of a flood, too."""
 
 
 class AddressCount:
@@ -29,7 +27,7 @@ class AddressCount:
         try:
             await self._app(scope, receive, send)
         finally:
-            if VERDICT not in scope and scope["type"] != "lifespan" and scope["path"] not in EXEMPT:
+            if VERDICT not in scope and scope["type"] != "lifespan" and scope["path"] not in PROBE_PATHS:
                 self._limits.count_address(Use.READ, find_address(scope))
 
 
@@ -50,6 +48,6 @@ class AddressCheck:
         Raises:
             RateLimitedError: it has not.
         """
-        if scope["type"] == "http" and scope["path"] not in EXEMPT:
+        if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
             self._limits.check_address(Use.READ, find_address(scope))
         await self._app(scope, receive, send)

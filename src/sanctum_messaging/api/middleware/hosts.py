@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.api.calls import find_header
+from sanctum_messaging.api.routing import PROBE_PATHS
 from sanctum_messaging.domain.errors import SanctumError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Load balancers and collectors of metrics ask each instance by its address, and these tell nothing of anybody."""
 
 
 class Hosts:
@@ -30,7 +28,7 @@ class Hosts:
         Raises:
             SanctumError: ``host_not_allowed``.
         """
-        if scope["type"] != "lifespan" and scope["path"] not in EXEMPT:
+        if scope["type"] != "lifespan" and scope["path"] not in PROBE_PATHS:
             host = (find_header(scope, b"host") or "").lower()
             if host not in self._allowed and _without_port(host) not in self._allowed:
                 raise SanctumError("The service does not answer for this host.", code="host_not_allowed")

@@ -18,7 +18,7 @@ class Traces:
     """Goes on with the trace of the caller (``traceparent``); what it tells of a request is what the log tells."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
-        """Wrap an application; the tracer is enabled."""
+        """Wrap an application."""
         self._app = app
         self._tracer = tracer
 
