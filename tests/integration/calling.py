@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from sanctum_messaging.bootstrap.service import Service
 
 BASE_URL = "http://sanctum.test"
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""What every answer bears."""
 Json = dict[str, Any]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.calling import Api, Caller, got, open_api, refused
+from tests.integration.calling import SECURITY, Api, Caller, got, open_api, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
     import httpx2
 
-SECURITY = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-    "cross-origin-resource-policy": "same-origin",
-}
 PREFLIGHT = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,if-match"}
 
 

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.calling import SECURITY
 from tests.integration.server.wire import HOST, Answer, Wire, wire_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECURITY = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
+EVERYWHERE = {**SECURITY, "cache-control": "no-store"}
 PAGE = b"Origin: https://app.example.com\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -68,7 +63,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 
 def check(answer: Answer, status: int) -> None:
     assert answer.status == status
-    assert {name: answer.headers.get(name) for name in SECURITY} == SECURITY
+    assert {name: answer.headers.get(name) for name in EVERYWHERE} == EVERYWHERE
     assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
     if status >= 400:
         assert answer.problem["requestId"] == answer.headers["x-request-id"]
