@@ -4,6 +4,9 @@ Write ``hello`` first on each new socket, give every text message to ``receive``
 application has handled an event, in order, also if the socket is gone by then: only that moves the cursor. What the
 process had received and not handled when it died comes again; what it still holds is not returned twice. When the
 socket is gone, ``closed`` says how long to wait, or that there is no coming back.
+
+One socket at a time feeds the stream: the one for which ``hello`` was written last. Another that is still open, because
+it drains, is read with ``receive_beside``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.codes import client_reconnects
 from sanctum_messaging.protocol.frames import (
     Ack,
+    AuthRequired,
     ClientInfo,
     Drain,
     Hello,
@@ -37,10 +41,12 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
+MAX_WAITING = 1_000
+"""How many events may wait for the application; a page of the service has at most 500."""
 _MOST_DOUBLINGS = 6
 
 
-class ReceivedEvent(Resource, frozen=True):
+class ReceivedEvent(Resource, frozen=True, tag_field="op", tag="event"):
     """An event, with its ``data`` as it came: what it holds depends on ``type``, and new types may appear."""
 
     cursor: str
@@ -62,7 +68,9 @@ class Reply(Resource, frozen=True):
     problem: Problem | UnsetType = UNSET
 
 
-Received = Welcome | ReceivedEvent | Live | Reply | SignalFrame | Resync | ServerPing | ServerPong | Drain
+Received = (
+    Welcome | ReceivedEvent | Live | Reply | SignalFrame | Resync | ServerPing | ServerPong | AuthRequired | Drain
+)
 
 
 class _Envelope(Struct):
@@ -80,6 +88,7 @@ _decoders: dict[str, msgspec.json.Decoder[Received]] = {
     "resync": msgspec.json.Decoder(Resync),
     "ping": msgspec.json.Decoder(ServerPing),
     "pong": msgspec.json.Decoder(ServerPong),
+    "authRequired": msgspec.json.Decoder(AuthRequired),
     "drain": msgspec.json.Decoder(Drain),
 }
 
@@ -92,20 +101,40 @@ class ClientSession:
         *,
         cursor: str | None = None,
         resume_token: str | None = None,
+        max_waiting: int = MAX_WAITING,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """Begin, or go on where an earlier process stopped; ``draw`` picks a number between two."""
         self.cursor = cursor
         self.resume_token = resume_token
+        self.is_cut = False
+        """Whether an event found no room. Nothing of this socket's stream is taken any more: the next goes on there."""
+        self._max_waiting = max_waiting
         self._draw = draw
         self._last_seqs: dict[str, int] = {}
         """Per conversation, the last seq that was returned; holes in seq are normal and mean nothing."""
         self._waiting: deque[ReceivedEvent | Resync | str] = deque()
         """What the application has not handled yet, and cursors that are reached once it has."""
+        self._reached: str | None = None
+        """The cursor of the last event that was returned."""
+        self._abreast = True
+        """Whether the socket has come to where the one before it was: until then its bare cursors may be older."""
         self._attempts = 0
+
+    @property
+    def waiting(self) -> int:
+        """How much was returned and not handled yet."""
+        return len(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another event may come; otherwise it is best left unread."""
+        return len(self._waiting) < self._max_waiting
 
     def hello(self, *, token: str | None = None, client: ClientInfo | None = None) -> bytes:
         """Write the first frame of a new socket: the client's own cursor wins over what the server kept."""
+        self.is_cut = False
+        self._abreast = not self._waiting
         return encode_frame(Hello(token=token, cursor=self.cursor, resume_token=self.resume_token, client=client))
 
     def receive(self, message: str | bytes) -> Received | None:
@@ -113,25 +142,31 @@ class ClientSession:
 
         Each event and each ``resync`` that is returned has to be given to ``taken``, in order, once it was handled; a
         ``resync`` is handled by reading the lists again. A ``ping`` is answered by writing ``pong()``.
+
+        Raises:
+            msgspec.DecodeError: it is no frame; whoever speaks so is not to be listened to any longer.
         """
-        decoder = _decoders.get(_envelope_decoder.decode(message).op)
-        if decoder is None:
-            return None
-        frame = decoder.decode(message)
+        frame = _decode(message)
         match frame:
             case ReceivedEvent():
                 return self._receive_event(frame)
+            case Resync():
+                return self._receive_resync(frame)
             case Welcome():
                 self._receive_welcome(frame)
-            case Resync():
-                self._last_seqs.clear()
-                self._waiting.append(frame)
-            case Live() | ServerPing() | ServerPong():
-                self._waiting.append(frame.cursor)
-                self._move()
+            case Live():
+                self._receive_cursor(frame.cursor)
+                self._abreast = True
+            case ServerPing() | ServerPong():
+                self._receive_cursor(frame.cursor)
             case _:
                 pass
         return frame
+
+    def receive_beside(self, message: str | bytes) -> Reply | ServerPing | None:
+        """Read a message of a socket that is being left: its answers count, and nothing of its stream."""
+        frame = _decode(message)
+        return frame if isinstance(frame, Reply | ServerPing) else None
 
     def taken(self, handled: ReceivedEvent | Resync) -> None:
         """The application has handled what ``receive`` returned; the cursor moves there.
@@ -173,13 +208,43 @@ class ClientSession:
 
     def _receive_event(self, event: ReceivedEvent) -> ReceivedEvent | None:
         if event.seq <= self._last_seqs.get(event.conversation_id, 0):
+            self._abreast = self._abreast or event.cursor == self._reached
+            return None
+        if not self._make_room():
             return None
         self._last_seqs[event.conversation_id] = event.seq
+        self._reached = event.cursor
         self._waiting.append(event)
         return event
+
+    def _receive_resync(self, resync: Resync) -> Resync | None:
+        if not self._make_room():
+            return None
+        self._last_seqs.clear()
+        self._waiting.append(resync)
+        return resync
+
+    def _make_room(self) -> bool:
+        """Tell whether something new may be returned; once something could not, nothing after it may."""
+        self.is_cut = self.is_cut or not self.has_room
+        self._abreast = True
+        return not self.is_cut
+
+    def _receive_cursor(self, cursor: str) -> None:
+        if self.is_cut or not self._abreast:
+            return
+        if self._waiting and isinstance(self._waiting[-1], str):
+            self._waiting.pop()
+        self._waiting.append(cursor)
+        self._move()
 
     def _move(self) -> None:
         """Pass the cursors that nothing unhandled stands before."""
         while self._waiting and isinstance(cursor := self._waiting[0], str):
             self.cursor = cursor
             self._waiting.popleft()
+
+
+def _decode(message: str | bytes) -> Received | None:
+    decoder = _decoders.get(_envelope_decoder.decode(message).op)
+    return None if decoder is None else decoder.decode(message)

@@ -206,6 +206,12 @@ class ServerPong(ServerFrame, frozen=True, tag="pong"):
     cursor: str
 
 
+class AuthRequired(ServerFrame, frozen=True, tag="authRequired"):
+    """The token ends soon: the client sends a fresh one with ``auth``, or is closed (4005) a while after the end."""
+
+    expires_at: str
+
+
 class Drain(ServerFrame, frozen=True, tag="drain"):
     """The instance is stopping; open a new socket after ``reconnectInMs``."""
 

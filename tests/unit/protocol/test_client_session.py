@@ -210,3 +210,63 @@ class TestReconnects:
     @pytest.mark.parametrize("code", [1000, 4500, 4501, 4503, 4504, 4505, 4506])
     def test_there_are_none_after_these(self, session: ClientSession, code: int) -> None:
         assert session.closed(code) is None
+
+
+class TestRoom:
+    def test_nothing_is_taken_any_more_once_an_event_found_none(self) -> None:
+        session = ClientSession(max_waiting=2, draw=lambda low, high: high)
+        welcome(session)
+        first, second = event(session, 2, 1), event(session, 3, 2)
+        assert not session.has_room
+        assert event(session, 3, 2) is None, "a repeat needs no room"
+        assert event(session, 4, 3) is None
+        assert session.is_cut
+        assert first is not None
+        assert second is not None
+        session.taken(first)
+        assert event(session, 5, 4) is None, "event 4 would be missing before it"
+        say(session, op="ping", cursor="6-00000000")
+        session.taken(second)
+        assert session.cursor == "3-00000000"
+
+    def test_the_next_socket_goes_on_where_it_was_cut(self) -> None:
+        session = ClientSession(max_waiting=1)
+        welcome(session)
+        first = event(session, 2, 1)
+        assert event(session, 3, 2) is None
+        assert say(session, op="resync", reason="diverged", cursor="9-00000000") is None
+        assert first is not None
+        session.taken(first)
+        assert msgspec.json.decode(session.hello())["cursor"] == "2-00000000"
+        taken(session, 3, 2)
+
+
+class TestSocketsOneAfterTheOther:
+    def test_a_bare_cursor_that_is_older_than_what_was_received_does_not_count(self, session: ClientSession) -> None:
+        welcome(session)
+        first, second = event(session, 2, 1), event(session, 3, 2)
+        assert first is not None
+        assert second is not None
+        session.hello()
+        session.taken(first)
+        session.taken(second)
+        say(session, op="ping", cursor="2-00000000")
+        assert session.cursor == "3-00000000"
+        assert event(session, 2, 1) is None
+        say(session, op="ping", cursor="2-00000000")
+        assert session.cursor == "3-00000000"
+        assert event(session, 3, 2) is None
+        say(session, op="live", cursor="5-00000000")
+        assert session.cursor == "5-00000000"
+
+    def test_of_one_that_is_being_left_only_answers_count(self, session: ClientSession) -> None:
+        welcome(session)
+        for frame in ({"op": "live", "cursor": "9-00000000"}, {"op": "resync", "reason": "diverged", "cursor": "9-0"}):
+            assert session.receive_beside(msgspec.json.encode(frame)) is None
+        answer = session.receive_beside(msgspec.json.encode({"op": "ok", "id": "1", "result": {}}))
+        assert isinstance(answer, Reply)
+        assert session.cursor == "1-00000000"
+
+
+def test_the_service_may_ask_for_a_token(session: ClientSession) -> None:
+    assert say(session, op="authRequired", expiresAt="2026-01-01T00:00:00Z") is not None
