@@ -1,0 +1,27 @@
+"""The service says what the transcripts of ``conformance/`` say that it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from tests.conformance.service_run import ServiceRun
+from tests.conformance.transcripts import Transcript, read_transcripts
+from tests.e2e.in_process import Here, serve_here
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Here]:
+    async with serve_here(tmp_path_factory.mktemp("service")) as here:
+        yield here
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("transcript", read_transcripts("server"), ids=str)
+async def test_it_keeps_to_the_transcript(here: Here, transcript: Transcript) -> None:
+    await ServiceRun(transcript, here.base_url, here.token).run()
