@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import re
 from collections import OrderedDict
@@ -11,20 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode
 
 from sanctum_messaging.adapters.jwt.claims import Claims, Issuer, TokenRefused, read_claims, read_issuer
 from sanctum_messaging.adapters.jwt.keys import ALGORITHMS, KeySource, VerificationKey
 from sanctum_messaging.domain.errors import UnauthenticatedError
+from sanctum_messaging.observability.hot_events import find_write_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from joserfc.jwa import JWSAlgModel
-    from joserfc.registry import HeaderRegistryDict
-    from structlog.typing import FilteringBoundLogger
 
     from sanctum_messaging.ports.identity import VerifiedToken
 
@@ -42,8 +40,6 @@ _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 _COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """Three parts, none of them empty; five would be encrypted."""
-
-log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +60,8 @@ class JWTVerifier:
     def __init__(self, trusted: Iterable[TrustedIssuer], now: Callable[[], int]) -> None:
         self.trusted = {each.issuer.name: each for each in trusted}
         self._now = now
+        # Strangers choose how often a token is refused, so the line must cost little.
+        self._write_event = find_write_event()
         self.proven = _ProvenTokens()
 
     async def start(self) -> None:
@@ -81,7 +79,7 @@ class JWTVerifier:
             claims = await self._prove(_encode(token))
             claims.check_in_force(self._now())
         except TokenRefused as refusal:
-            log.info("token_refused", reason=refusal.reason)
+            self._write_event("token_refused", {"reason": refusal.reason})
             raise UnauthenticatedError from None
         return claims.token
 
@@ -92,7 +90,8 @@ class JWTVerifier:
             return known.claims
         _check_form(token)
         header = _read_header(token)
-        trusted = self.trusted.get(read_issuer(_decode_part(token.split(b".")[1])))
+        payload = _decode_part(token.split(b".")[1])
+        trusted = self.trusted.get(read_issuer(payload))
         if trusted is None:
             raise TokenRefused("another issuer")
         if header.alg not in trusted.issuer.algorithms:
@@ -100,7 +99,7 @@ class JWTVerifier:
         keys = await trusted.keys.find(header.kid, header.alg)
         if not keys:
             raise TokenRefused("no key of the issuer fits kid and alg")
-        payload, key = _check_signature(token, header.alg, keys)
+        key = _find_signer(token, header.alg, keys)
         claims = read_claims(payload, trusted.issuer)
         self.proven.remember(digest, _Proof(claims, trusted, key))
         return claims
@@ -157,31 +156,14 @@ class _Header(msgspec.Struct):
 _HEADER = msgspec.json.Decoder(_Header)
 
 
-class _Registry(jws.JWSRegistry):
-    """The one algorithm that the header names and its key fits.
-
-    It looks at nothing else of the header, which was read before, and lets its parts be as long as the token may be.
-    """
-
-    default_header_registry: HeaderRegistryDict = {}  # noqa: RUF012 # joserfc declares it so, and only reads it.
-    max_header_length = MAX_TOKEN_BYTES
-    max_payload_length = MAX_TOKEN_BYTES
-    max_signature_length = MAX_TOKEN_BYTES
-
-    def __init__(self, algorithm: str) -> None:
-        # EdDSA is the older name, for which joserfc would warn at each token (RFC 9864).
-        name = "Ed25519" if algorithm == "EdDSA" else algorithm
-        super().__init__(algorithms=[name], strict_check_header=False)
-        self._algorithm = algorithm
-        self._model = super().get_alg(name)
-
-    def get_alg(self, name: str) -> JWSAlgModel:
-        if name != self._algorithm:
-            raise UnsupportedAlgorithmError
-        return self._model
+def _model_of(algorithm: str) -> JWSAlgModel:
+    # EdDSA is the older name of the same, for which joserfc would warn (RFC 9864).
+    name = "Ed25519" if algorithm == "EdDSA" else algorithm
+    return jws.JWSRegistry(algorithms=[name]).get_alg(name)
 
 
-_REGISTRIES = {algorithm: _Registry(algorithm) for algorithm in ALGORITHMS}
+_MODELS = {algorithm: _model_of(algorithm) for algorithm in ALGORITHMS}
+"""What proves a signature of each algorithm that may be believed; there is none for any other."""
 
 
 def _encode(token: str) -> bytes:
@@ -212,16 +194,21 @@ def _read_header(token: bytes) -> _Header:
 
 def _decode_part(encoded: bytes) -> bytes:
     try:
-        return base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+        # It takes one spelling only: the bits that the last character leaves over have to be zero.
+        return urlsafe_b64decode(encoded)
     except ValueError as error:
         raise TokenRefused("a part is not base64url") from error
 
 
-def _check_signature(token: bytes, algorithm: str, keys: tuple[VerificationKey, ...]) -> tuple[bytes, VerificationKey]:
-    """Return what was signed, and the key that proves it; several keys may bear one ``kid``."""
-    for key in keys:
+def _find_signer(token: bytes, algorithm: str, keys: tuple[VerificationKey, ...]) -> VerificationKey:
+    """Find the key that proves the token; several may bear one ``kid``."""
+    signed, _, encoded = token.rpartition(b".")
+    signature, model = _decode_part(encoded), _MODELS[algorithm]
+    for each in keys:
         try:
-            return jws.deserialize_compact(token, key.key, registry=_REGISTRIES[algorithm]).payload, key
-        except (JoseError, ValueError, RecursionError):
+            model.check_key(each.key)
+            if model.verify(signed, signature, each.key):
+                return each
+        except (JoseError, ValueError):
             continue
     raise TokenRefused("the signature proves nothing")
