@@ -76,9 +76,9 @@ class ListLog:
         """Tell whether a cursor is of this log."""
         return "ok" if cursor in {ORIGIN, *(event.cursor for event in self.events)} else "diverged"
 
-    async def read_memberships(self, _tenant: str, _user: str) -> Memberships:
-        """Everybody is in the room."""
-        return Memberships(self.head, {ROOM: (Interval(Seq(1)),)})
+    async def read_memberships(self, users: Sequence[object]) -> Sequence[Memberships]:
+        """Everybody is in the room, and was from the beginning."""
+        return [Memberships(self.head, {ROOM: (Interval(Seq(1)),)}, ORIGIN.position)] * len(users)
 
     async def follow(self, after: Cursor, *, limit: int) -> Sequence[Event]:
         """Read on from a cursor; nothing else takes this log's place."""

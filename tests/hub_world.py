@@ -89,8 +89,8 @@ class WatchedLog:
     async def check_cursor(self, cursor: Cursor) -> CursorState:
         return await self._watch("check_cursor", self._store.check_cursor(cursor))
 
-    async def read_memberships(self, tenant: TenantId, user: UserId) -> Memberships:
-        return await self._watch("read_memberships", self._store.read_memberships(tenant, user))
+    async def read_memberships(self, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+        return await self._watch("read_memberships", self._store.read_memberships(users))
 
     async def read_stream(
         self, tenant: TenantId, user: UserId, *, after: Position, upto: Position, limit: int

@@ -12,6 +12,7 @@ from sanctum_messaging.domain.events import (
     ConversationChange,
     EventKind,
     Interval,
+    Memberships,
     MessageChange,
     NewEvent,
     ParticipantChange,
@@ -290,11 +291,59 @@ class TestAppendChange:
         participation = await store.find_participation(TENANT, user("bob"), conversation)
         assert participation is not None
         assert (participation.participant.role, participation.participant.version) == (Role.ADMIN, 3)
-        memberships = await store.read_memberships(TENANT, user("bob"))
+        (memberships,) = await store.read_memberships([(TENANT, user("bob"))])
         assert memberships.conversations == {conversation: (Interval(Seq(1), Seq(3)), Interval(Seq(5)))}
         assert memberships.head == await store.read_head()
         views, _ = await store.list_conversations(TENANT, user("bob"), before=None, limit=10)
         assert (views[0].read_seq, views[0].unread_count) == (5, 0)
+
+
+class TestMemberships:
+    async def test_tell_where_they_last_changed(self, store: Store, arranged: Arranged) -> None:
+        async def changed_at() -> Position:
+            (memberships,) = await store.read_memberships([(TENANT, user("bob"))])
+            return memberships.changed_at
+
+        assert await changed_at() == 0
+        first = await arranged.create("ann", "bob")  # 1
+        assert await changed_at() == 1
+        await arranged.send(first, "bob")  # 2
+        second = await arranged.create("ann")  # 3
+        assert await changed_at() == 1
+        await arranged.add(second, "bob")  # 4
+        await arranged.send(first, "ann")  # 5
+        assert await changed_at() == 4
+        await arranged.remove(first, "bob")  # 6
+        await arranged.send(second, "ann")  # 7
+        assert await changed_at() == 6
+        await arranged.add(first, "bob")  # 8
+        await arranged.send(first, "bob")  # 9
+        assert await changed_at() == 8
+        await arranged.delete_conversation(second, "ann")  # 10
+        await arranged.send(first, "ann")  # 11
+        assert await changed_at() == 10
+
+    async def test_of_one_who_is_in_nothing_any_more_tell_where_he_left(self, store: Store, arranged: Arranged) -> None:
+        for _ in range(2):
+            await arranged.remove(await arranged.create("ann", "bob"), "bob")
+        (memberships,) = await store.read_memberships([(TENANT, user("bob"))])
+        assert memberships == Memberships(await store.read_head(), {}, Position(4))
+
+    async def test_of_many_are_read_as_of_one_end(self, store: Store, arranged: Arranged) -> None:
+        both, own = await arranged.create("ann", "bob"), await arranged.create("bob")
+        elsewhere = Arranged(store, TenantId("other"))
+        foreign = await elsewhere.create("ann")
+        wanted = [("other", "ann"), ("default", "nobody"), ("default", "bob"), ("default", "ann")]
+        found = await store.read_memberships([(TenantId(tenant), user(name)) for tenant, name in wanted])
+        assert [set(each.conversations) for each in found] == [{foreign}, set(), {both, own}, {both}]
+        assert [each.changed_at for each in found] == [3, 0, 2, 1]
+        assert {each.head for each in found} == {await store.read_head()}
+
+    async def test_of_nobody_are_none(self, store: Store) -> None:
+        assert list(await store.read_memberships([])) == []
+
+    async def test_of_an_empty_log_are_empty(self, store: Store) -> None:
+        assert list(await store.read_memberships([(TENANT, user("bob"))])) == [Memberships(ORIGIN, {}, Position(0))]
 
 
 class TestStream:

@@ -154,7 +154,7 @@ MUTANTS = (
     ),
     Mutant(
         "a user is registered after his memberships were read",
-        (Change("hub/users.py", "            self._loading.add(user)\n", ""),),
+        (Change("hub/users.py", "        self._loading.update(unknown)\n", ""),),
         f"{_HUB}/test_users.py::TestReadingWhileMembershipsChange",
     ),
     Mutant(

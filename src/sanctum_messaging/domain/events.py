@@ -148,10 +148,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """The conversations a user is in, with all his intervals in each, as of the log's end ``head``."""
+    """The conversations a user is in, with all his intervals in each, as of the log's end ``head``.
+
+    ``changed_at`` is where he last came into one or was out of one again, 0 if he never was in any: to what follows
+    that position these conversations apply throughout.
+    """
 
     head: Cursor
     conversations: Mapping[ConversationId, tuple[Interval, ...]]
+    changed_at: Position
 
 
 class SignalKind(StrEnum):

@@ -12,8 +12,16 @@ from heapq import merge
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.events import ConversationChange, Event, MessageChange, ParticipantChange
-from sanctum_messaging.domain.model import ORIGIN, ConversationId, Cursor, Message, MessageId, Position
+from sanctum_messaging.domain.events import ConversationChange, Event, EventKind, MessageChange, ParticipantChange
+from sanctum_messaging.domain.model import (
+    ORIGIN,
+    ConversationId,
+    Cursor,
+    HistoryVisibility,
+    Message,
+    MessageId,
+    Position,
+)
 from sanctum_messaging.presenters import encode_event
 
 if TYPE_CHECKING:
@@ -60,11 +68,13 @@ _TRIM = 64
 class Lane:
     """Entries in order of position: appended at the end, dropped at the start, found by bisection."""
 
-    __slots__ = ("_entries", "_start")
+    __slots__ = ("_entries", "_start", "joined_only")
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._start = 0
+        self.joined_only: bool | None = None
+        """Who sees edits and deletions in this conversation, if that changed while it was in the ring."""
 
     def __len__(self) -> int:
         return len(self._entries) - self._start
@@ -125,7 +135,10 @@ class Ring:
         if isinstance(event.body, MessageChange):
             self._newest[event.body.message.id] = (event.position, event.body.message)
         self._all.append(entry)
-        self._lanes.setdefault(event.conversation_id, Lane()).append(entry)
+        lane = self._lanes.setdefault(event.conversation_id, Lane())
+        lane.append(entry)
+        if isinstance(event.body, ConversationChange) and event.body.visibility_changed:
+            lane.joined_only = event.body.conversation.visibility is HistoryVisibility.JOINED
         self._bytes += entry.size
         self.tail = event.cursor
         while self._bytes > self._max_bytes or len(self._all) > self._max_events:
@@ -169,15 +182,25 @@ class Ring:
         return map(self._refreshed, found)
 
     def _refreshed(self, entry: Entry) -> Entry:
-        """Encode an entry anew if its message has changed; done when it is read, so that edits stay cheap."""
+        """Encode an entry anew if its message has changed, or who sees it.
+
+        Done when it is read, so that edits and changes of visibility stay cheap.
+        """
         body = entry.event.body
         if isinstance(body, MessageChange):
             _, message = self._newest[body.message.id]
-            if body.message.version < message.version:
+            joined_only = self._joined_only(entry.event, now=body.joined_only)
+            if body.message.version < message.version or body.joined_only is not joined_only:
                 self._bytes -= entry.size
-                entry.replace(replace(entry.event, body=replace(body, message=message)))
+                entry.replace(replace(entry.event, body=MessageChange(message, joined_only)))
                 self._bytes += entry.size
         return entry
+
+    def _joined_only(self, event: Event, *, now: bool) -> bool:
+        if event.kind is EventKind.MESSAGE_CREATED:
+            return False
+        changed = self._lanes[event.conversation_id].joined_only
+        return now if changed is None else changed
 
     def _drop_first(self) -> None:
         entry = self._all.pop_first()

@@ -35,7 +35,6 @@ class User:
         "kept",
         "live",
         "loaded",
-        "lock",
         "name",
         "tenant",
         "uses",
@@ -53,7 +52,6 @@ class User:
         self.changed_at = Position(0)
         """No membership changed behind this position: from there on the present ones are those of every event."""
         self.kept: list[Event] = []
-        self.lock = asyncio.Lock()
         self.live: set[Receiver] = set()
         self.waiting: set[asyncio.Future[None]] = set()
         self.uses = 0

@@ -20,6 +20,7 @@ from sanctum_messaging.domain.events import (
     SignalKind,
 )
 from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, TenantId, UserId
+from sanctum_messaging.hub.arrivals import Arrivals
 from sanctum_messaging.hub.user import User
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Users:
         self._linger = linger_seconds
         self._users: dict[tuple[TenantId, UserId], User] = {}
         self._members: dict[ConversationId, set[User]] = {}
+        self._arrivals = Arrivals(self._read)
         self._loading: set[User] = set()
         self._epoch = 0
         self._idle: dict[User, float] = {}
@@ -72,12 +74,9 @@ class Users:
         Both together: whoever waits until the tail has reached the cursor has seen all that was acknowledged before.
         """
         while True:
-            async with user.lock:
-                if not user.loaded:
-                    return await self._read(user)
-            epoch = self._epoch
-            head = await self._log.read_head()
-            if await self._expect(head) and epoch == self._epoch:
+            head = await self._arrivals.join(user)
+            # If the log became another one since it was read, or his memberships can't be told any more, he is not.
+            if head is not None and user.loaded:
                 return head
 
     def audience(self, event: Event) -> Collection[User]:
@@ -99,8 +98,6 @@ class Users:
             joining = self._users.get((event.tenant, participant.user_id))
             if joining is not None:
                 self._join(joining, event, participant)
-        for user in self._members.get(event.conversation_id, ()):
-            _note_visibility(user, event)
 
     def let_out(self, event: Event) -> None:
         """After an event was delivered: whom it removes has been told of it and is told of nothing more."""
@@ -129,25 +126,33 @@ class Users:
         for user in self._users.values():
             self._unload(user)
 
-    async def _read(self, user: User) -> Cursor:
-        """Read the memberships until what was read still holds when it is there."""
-        while True:
+    async def _read(self, users: Collection[User]) -> Cursor | None:
+        """Read the memberships that are not known; none if what was read does not hold any more when it is there."""
+        unknown = [user for user in users if not user.loaded]
+        if not unknown:
+            head = await self._log.read_head()
+            return head if await self._expect(head) else None
+        for user in unknown:
             user.kept = []
-            epoch = self._epoch
-            self._loading.add(user)
-            try:
-                memberships = await self._log.read_memberships(user.tenant, user.name)
-            finally:
-                self._loading.discard(user)
-            # If it is believed, nothing was awaited since the read.
-            believed = await self._expect(memberships.head)
-            if believed and epoch == self._epoch and self._enter(user, memberships):
-                return memberships.head
+        epoch = self._epoch
+        self._loading.update(unknown)
+        try:
+            found = await self._log.read_memberships([(user.tenant, user.name) for user in unknown])
+        finally:
+            self._loading.difference_update(unknown)
+        # If it is believed, nothing was awaited since the read.
+        if not await self._expect(found[0].head) or epoch != self._epoch:
+            return None
+        for user, memberships in zip(unknown, found, strict=True):
+            # Whoever waited for him may have left meanwhile, and he with them.
+            if user.uses:
+                self._enter(user, memberships)
+        return found[0].head
 
-    def _enter(self, user: User, memberships: Memberships) -> bool:
-        """Take what was read, then what happened since; false if that can't be told without reading again."""
+    def _enter(self, user: User, memberships: Memberships) -> None:
+        """Take what was read, then what happened since; if that can't be told, he is to be read again."""
         user.loaded = True
-        user.as_of = user.changed_at = memberships.head.position
+        user.as_of, user.changed_at = memberships.head.position, memberships.changed_at
         user.conversations = dict(memberships.conversations)
         for conversation_id in user.conversations:
             self._members.setdefault(conversation_id, set()).add(user)
@@ -155,11 +160,9 @@ class Users:
             for participant in _joining(event):
                 if (event.tenant, participant.user_id) == (user.tenant, user.name):
                     self._join(user, event, participant)
-            _note_visibility(user, event)
             if _ends(event, user):
                 self._leave(user, event)
         user.kept = []
-        return user.loaded
 
     def _join(self, user: User, event: Event, participant: Participant) -> None:
         if not user.loaded or event.position <= user.as_of:
@@ -197,11 +200,7 @@ class Users:
 
 
 _ENDING = frozenset((EventKind.PARTICIPANT_REMOVED, EventKind.CONVERSATION_DELETED))
-_OF_MEMBERSHIPS = _ENDING | {
-    EventKind.PARTICIPANT_ADDED,
-    EventKind.CONVERSATION_CREATED,
-    EventKind.CONVERSATION_UPDATED,
-}
+_OF_MEMBERSHIPS = _ENDING | {EventKind.PARTICIPANT_ADDED, EventKind.CONVERSATION_CREATED}
 
 
 def _joining(event: Event) -> tuple[Participant, ...]:
@@ -222,9 +221,3 @@ def _ends(event: Event, user: User) -> bool:
             return event.kind is EventKind.PARTICIPANT_REMOVED and participant.user_id == user.name
         case _:
             return event.kind is EventKind.CONVERSATION_DELETED
-
-
-def _note_visibility(user: User, event: Event) -> None:
-    """What members see of the past is another than before: for them the ring does not hold it."""
-    if isinstance(event.body, ConversationChange) and event.body.visibility_changed:
-        user.changed_at = max(user.changed_at, event.position)

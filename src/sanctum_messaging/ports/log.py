@@ -176,8 +176,12 @@ class EventLog(Protocol):
         """
         ...
 
-    async def read_memberships(self, tenant: TenantId, user: UserId) -> Memberships:
-        """Read, in one statement, the conversations a user is in, all his intervals there, and the log's end."""
+    async def read_memberships(self, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+        """Read, in one statement, what each of some users is in, when that changed, and the log's end.
+
+        One result for each user, in their order, all as of the same end. The cost follows what they are in now; neither
+        what they left nor the log's length counts.
+        """
         ...
 
     async def read_stream(

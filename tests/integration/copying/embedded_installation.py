@@ -187,7 +187,7 @@ async def _read_user(
     head = await store.read_head()
     who = user(name)
     yield await store.read_stream(tenant, who, after=Position(0), upto=head.position, limit=1_000)
-    yield await store.read_memberships(tenant, who)
+    yield await store.read_memberships([(tenant, who)])
     views, end = await store.list_conversations(tenant, who, before=None, limit=100)
     yield list(views), end
     yield await store.count_unread(tenant, who)

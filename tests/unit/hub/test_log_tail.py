@@ -263,6 +263,7 @@ class TestALogThatIsAnother:
         await ben.assert_pushed("resync", reason="diverged", cursor=str(head))
         assert world.hub.tail == head
 
+    @pytest.mark.parametrize("world", [{"ring_events": 1}], indirect=True)
     async def test_is_noticed_by_a_page_before_anything_is_sent_twice(
         self, world: World, sockets: Sockets, database: Database
     ) -> None:

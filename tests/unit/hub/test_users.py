@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sanctum_messaging.domain.model import HistoryVisibility, TenantId, UserId
+from sanctum_messaging.domain.model import TenantId, UserId
 from tests.hub_client import until
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def ben(users: Users) -> User:
 
 async def interval_starts(world: World, user: User) -> dict[ConversationId, list[int]]:
     """What the database says of him now."""
-    memberships = await world.store.read_memberships(user.tenant, user.name)
+    (memberships,) = await world.store.read_memberships([(user.tenant, user.name)])
     return {group: [each.first for each in intervals] for group, intervals in memberships.conversations.items()}
 
 
@@ -79,15 +79,23 @@ class TestReadingWhileMembershipsChange:
             assert known_starts(ben) == await interval_starts(world, ben)
             assert ben.loaded
 
-    async def test_a_change_of_visibility_meanwhile_counts(self, world: World, users: Users, ben: User) -> None:
-        group = await world.create("ada", "ben")
+    @pytest.mark.parametrize("change", ["add", "remove", "delete"])
+    async def test_a_change_meanwhile_is_the_newest(self, world: World, users: Users, ben: User, change: str) -> None:
+        group = await world.create("ada", *(["ben"] if change != "add" else []))
         hold = world.log.hold("read_memberships")
         loading = asyncio.create_task(users.load(ben))
         await hold.entered.wait()
-        await world.show_history(group, "ada", HistoryVisibility.JOINED)
+        if change == "add":
+            await world.add(group, "ada", "ben")
+        elif change == "remove":
+            await world.remove(group, "ada", "ben")
+        else:
+            await world.delete_conversation(group, "ada")
+        changed = world.hub.tail.position
+        await world.create("ada")
         hold.released.set()
         await loading
-        assert ben.changed_at == world.hub.tail.position
+        assert ben.changed_at == changed
 
     async def test_is_done_once_for_all_who_wait(self, world: World, users: Users, ben: User) -> None:
         await asyncio.gather(*(users.load(ben) for _ in range(10)))

@@ -128,9 +128,9 @@ class PostgresStore:
         """Compare a client's cursor with the log."""
         return await stream.check_cursor(self._database, cursor)
 
-    async def read_memberships(self, tenant: TenantId, user: UserId) -> Memberships:
-        """Read what a user is in and where the log ends."""
-        return await stream.read_memberships(self._database, tenant, user)
+    async def read_memberships(self, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+        """Read what users are in and where the log ends."""
+        return await stream.read_memberships(self._database, users)
 
     async def read_stream(
         self, tenant: TenantId, user: UserId, *, after: Position, upto: Position, limit: int

@@ -9,6 +9,8 @@ walk the whole log in search of it.
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.postgres.head import HEAD
@@ -115,19 +117,27 @@ LEFT JOIN LATERAL (
 WHERE f.one = 1
 ORDER BY page.position
 """
+# For each user: where he last left a conversation that he is not in now, and the intervals of those he is in.
 _MEMBERSHIPS = f"""
-SELECT head.position, head.tag, i.*
+SELECT u.n, head.position, head.tag, gone.left_position, i.*
 FROM {HEAD} AS head
+CROSS JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (tenant, user_id, n)
 LEFT JOIN LATERAL (
-    SELECT p.conversation_id, i.first_seq, i.last_seq
+    SELECT g.left_position FROM participant g
+    WHERE g.tenant = u.tenant AND g.user_id = u.user_id AND g.left_at IS NOT NULL
+    ORDER BY g.left_position DESC LIMIT 1
+) AS gone ON true
+LEFT JOIN LATERAL (
+    SELECT p.conversation_id, i.first_seq, i.last_seq, coalesce(i.last_position, i.first_position)
     FROM participant p
     CROSS JOIN LATERAL (
-        SELECT i.first_seq, i.last_seq FROM membership i
-        WHERE i.tenant = $1 AND i.user_id = $2 AND i.conversation_id = p.conversation_id
+        SELECT i.* FROM membership i
+        WHERE i.tenant = u.tenant AND i.user_id = u.user_id AND i.conversation_id = p.conversation_id
         OFFSET 0) AS i
-    WHERE p.tenant = $1 AND p.user_id = $2 AND p.left_at IS NULL
+    WHERE p.tenant = u.tenant AND p.user_id = u.user_id AND p.left_at IS NULL
+    OFFSET 0
 ) AS i ON true
-ORDER BY i.conversation_id, i.first_seq
+ORDER BY u.n, i.conversation_id, i.first_seq
 """
 
 
@@ -136,10 +146,10 @@ async def check_cursor(database: Database, cursor: Cursor) -> CursorState:
     return _state_of(cursor, (await database.read(_CHECK, cursor.position))[0])
 
 
-async def read_memberships(database: Database, tenant: TenantId, user: UserId) -> Memberships:
-    """Read in one statement what the user is in and where the log ends."""
-    rows = await database.read(_MEMBERSHIPS, tenant, user)
-    return memberships_of(cursor_of(rows[0]), [row[2:] for row in rows if row[2] is not None])
+async def read_memberships(database: Database, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+    """Read in one statement what each user is in and where the log ends."""
+    rows = await database.read(_MEMBERSHIPS, [tenant for tenant, _ in users], [user for _, user in users])
+    return [_memberships_of(list(each)) for _, each in groupby(rows, itemgetter(0))]
 
 
 async def read_stream(
@@ -174,6 +184,12 @@ async def follow(database: Database, after: Cursor, *, limit: int) -> Sequence[E
 async def read_newest(database: Database, limit: int) -> Sequence[Event]:
     """Read the newest events."""
     return events_of(await database.read(_NEWEST, limit))
+
+
+def _memberships_of(rows: Sequence[asyncpg.Record]) -> Memberships:
+    """Read the rows of one user; if he is in nothing, it is one without a conversation."""
+    intervals = (row[4:] for row in rows if row[4] is not None)
+    return memberships_of(cursor_of(rows[0][1:]), rows[0][3], intervals)
 
 
 def _state_of(cursor: Cursor, row: asyncpg.Record) -> CursorState:

@@ -29,14 +29,19 @@ def compare_cursor(cursor: Cursor, *, floor: Cursor, tag: str | None) -> CursorS
     return "ok" if found == cursor.tag else "diverged"
 
 
-def memberships_of(head: Cursor, rows: Iterable[Row]) -> Memberships:
-    """Read a conversation and the first and last seq of an interval, the intervals of each in their order."""
+def memberships_of(head: Cursor, left_at: int | None, rows: Iterable[Row]) -> Memberships:
+    """Read rows of a conversation, the first and last seq of an interval, and the position where it began or ended.
+
+    The intervals of each conversation come in their order. ``left_at`` is where the user last left one for good.
+    """
     conversations: dict[ConversationId, tuple[Interval, ...]] = {}
+    changed_at = left_at or 0
     for row in rows:
         conversation_id, first, last = row[0], row[1], row[2]
         interval = Interval(Seq(first), None if last is None else Seq(last))
         conversations[conversation_id] = (*conversations.get(conversation_id, ()), interval)
-    return Memberships(head, conversations)
+        changed_at = max(changed_at, row[3])
+    return Memberships(head, conversations, Position(changed_at))
 
 
 def page_of(rows: Sequence[Row], *, end: Cursor, upto: Position, limit: int) -> StreamPage:

@@ -142,9 +142,9 @@ class SQLiteStore:
         """Compare a client's cursor with the log."""
         return await self._database.read(lambda connection: stream.check_cursor(connection, cursor))
 
-    async def read_memberships(self, tenant: TenantId, user: UserId) -> Memberships:
-        """Read what a user is in and where the log ends."""
-        return await self._database.read(lambda connection: stream.read_memberships(connection, tenant, user))
+    async def read_memberships(self, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+        """Read what users are in and where the log ends."""
+        return await self._database.read(lambda connection: stream.read_memberships(connection, users))
 
     async def read_stream(
         self, tenant: TenantId, user: UserId, *, after: Position, upto: Position, limit: int

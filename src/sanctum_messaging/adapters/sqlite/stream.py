@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sql.rows import EVENT, MESSAGE
 from sanctum_messaging.adapters.sql.stream import compare_cursor, cursor_of, events_of, memberships_of, page_of
-from sanctum_messaging.adapters.sqlite.database import fetch_json, fetch_row
+from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, fetch_row
 from sanctum_messaging.adapters.sqlite.head import read_floor_row, read_head
 from sanctum_messaging.domain.model import Position
 
@@ -61,14 +61,20 @@ CROSS JOIN event e ON e.position = page.position
 CROSS JOIN conversation c ON c.id = e.conversation_id
 LEFT JOIN message m ON m.id = e.message_id
 """
+# For each user: where he last left a conversation that he is not in now, and the intervals of those he is in.
 _MEMBERSHIPS = """
 SELECT json_array(
     json((SELECT json_array(position, tag) FROM event ORDER BY position DESC LIMIT 1)),
-    json((SELECT json_group_array(json_array(p.conversation_id, i.first_seq, i.last_seq))
-     FROM participant p INDEXED BY participant_of_user
-     CROSS JOIN membership i
-        ON i.tenant = p.tenant AND i.user_id = p.user_id AND i.conversation_id = p.conversation_id
-     WHERE p.tenant = :tenant AND p.user_id = :user AND p.left_at IS NULL)))
+    json((SELECT json_group_array(json_array(
+        (SELECT max(g.left_position) FROM participant g INDEXED BY participant_gone
+         WHERE g.tenant = u.value ->> 0 AND g.user_id = u.value ->> 1 AND g.left_at IS NOT NULL),
+        json((SELECT json_group_array(json_array(
+            p.conversation_id, i.first_seq, i.last_seq, coalesce(i.last_position, i.first_position)))
+         FROM participant p INDEXED BY participant_of_user
+         CROSS JOIN membership i
+            ON i.tenant = p.tenant AND i.user_id = p.user_id AND i.conversation_id = p.conversation_id
+         WHERE p.tenant = u.value ->> 0 AND p.user_id = u.value ->> 1 AND p.left_at IS NULL))))
+     FROM json_each(:users) AS u)))
 """
 _TAG = "SELECT tag FROM event WHERE position = ?"
 _CURSOR = "SELECT position, tag FROM event WHERE position = ?"
@@ -81,10 +87,11 @@ def check_cursor(connection: apsw.Connection, cursor: Cursor) -> CursorState:
     return compare_cursor(cursor, floor=floor, tag=connection.execute(_TAG, (cursor.position,)).get)
 
 
-def read_memberships(connection: apsw.Connection, tenant: TenantId, user: UserId) -> Memberships:
-    """Read in one statement what the user is in and where the log ends."""
-    head, rows = fetch_json(connection, _MEMBERSHIPS, {"tenant": tenant, "user": user})
-    return memberships_of(read_head(connection) if head is None else cursor_of(head), rows)
+def read_memberships(connection: apsw.Connection, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+    """Read in one statement what each user is in and where the log ends."""
+    head, found = fetch_json(connection, _MEMBERSHIPS, {"users": encode(users)})
+    end = read_head(connection) if head is None else cursor_of(head)
+    return [memberships_of(end, left_at, rows) for left_at, rows in found]
 
 
 def read_stream(

@@ -25,7 +25,8 @@ CONVERSATIONS = 2 + BUSY + 300
 
 # Every event is a message's; a fifth of them is of the conversation "left", whose history is of those who joined, and
 # which "joiner" left early and joined again late. Everybody has read the first message and nothing else, but "reader"
-# all but the last few. Nothing is known of the tables beyond their size: no autovacuum comes by.
+# all but the last few; "leaver" was in all conversations and is in none. Nothing is known of the tables beyond their
+# size: no autovacuum comes by.
 _FILL = f"""
 INSERT INTO conversation (id, tenant, kind, metadata, visibility, created_by, created_at, version, members_version)
 SELECT id, 'default', 'group', '{{}}', CASE id WHEN 'left' THEN 'joined' ELSE 'all' END, 'sender', 1, 1, 1
@@ -55,6 +56,11 @@ WHERE user_id = 'reader';
 
 INSERT INTO membership (tenant, user_id, conversation_id, first_position, first_seq)
 SELECT tenant, user_id, conversation_id, 1, 1 FROM participant WHERE user_id <> 'joiner';
+
+INSERT INTO participant (tenant, user_id, conversation_id, role, joined_at, left_at, left_position, version, read_seq)
+SELECT 'default', 'leaver', id, 'member', 1, 2, 1000 + row_number() OVER (ORDER BY id), 2, 1 FROM conversation;
+INSERT INTO membership
+SELECT tenant, user_id, conversation_id, 1, 1, left_position, 2 FROM participant WHERE user_id = 'leaver';
 INSERT INTO membership VALUES
     ('default', 'joiner', 'left', 1, 1, 101, 21),
     ('default', 'joiner', 'left', {LENGTH - 99},

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.postgres.store import PostgresStore
-from sanctum_messaging.domain.events import Memberships
-from sanctum_messaging.domain.model import ConversationId, Cursor, MessageId, Position, Seq, UnreadTotals
+from sanctum_messaging.domain.model import ConversationId, Cursor, MessageId, Position, Seq, UnreadTotals, UserId
 from sanctum_messaging.ports.log import StreamPage
 from sanctum_messaging.ports.participant_cache import ParticipantSet
 from sanctum_messaging.ports.store import MessageBounds
@@ -37,7 +36,7 @@ PER_ROW = 12
 """Blocks for each row of a result: three lookups."""
 LAST = Position(LENGTH - 1)
 MIDDLE = Cursor(Position(LENGTH // 2), f"{LENGTH // 2:08x}")
-ANN, JOINER, LISTER, READER, SENDER = map(user, ("ann", "joiner", "lister", "reader", "sender"))
+ANN, JOINER, LEAVER, LISTER, READER, SENDER = map(user, ("ann", "joiner", "leaver", "lister", "reader", "sender"))
 OTHER, LEFT, OWN_ONE = map(ConversationId, ("other-2", "left", "own"))
 
 
@@ -55,10 +54,18 @@ def of_rows(call: Callable[[Store], Awaitable[object]], rows: int) -> Read:
     return Read(call, rows, FEW + PER_ROW * rows)
 
 
+async def conversations_of(store: Store, *names: UserId) -> tuple[ConversationId, ...]:
+    """Read what some users are in, in one go."""
+    found = await store.read_memberships([(TENANT, each) for each in names])
+    return tuple(conversation for each in found for conversation in each.conversations)
+
+
 READS = {
     "head": of_rows(lambda s: s.read_head(), 1),
     "cursor": of_rows(lambda s: s.check_cursor(MIDDLE), 1),
-    "memberships": of_rows(lambda s: s.read_memberships(TENANT, ANN), 1),
+    "memberships": of_rows(lambda s: conversations_of(s, ANN), 1),
+    "memberships of one who left": of_rows(lambda s: conversations_of(s, LEAVER), 0),
+    "memberships of many": of_rows(lambda s: conversations_of(s, ANN, LEAVER, SENDER), CONVERSATIONS + 1),
     "stream of ten": of_rows(
         lambda s: s.read_stream(TENANT, ANN, after=Position(0), upto=LAST, limit=500),
         OWN - 1,
@@ -153,8 +160,6 @@ def rows_of(result: object) -> int:
             return 0
         case StreamPage(events=rows) | ParticipantSet(participants=rows) | (list(rows), _):
             return len(rows)
-        case Memberships(conversations=found):
-            return len(found)
         case UnreadTotals(conversations=count):
             return count
         case tuple() | dict():
