@@ -1,13 +1,16 @@
 """Reading a client's WebSocket frames, with a bound on everything that costs something before a message is whole.
 
 websockets' protocol does the work: it refuses what is no frame (1002) and what is too large (1009). What is added: too
-many control frames, and a message in too many pieces (4007).
+many control frames, and a message in too many pieces (4007); a text that is no UTF-8 (1007), behind which nothing is
+taken; and control frames between the pieces of a message have a place there, whatever they are and however long it is.
 """
 
 from __future__ import annotations
 
+from codecs import utf_8_decode
 from typing import TYPE_CHECKING, Any
 
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 # An enum's member is looked up at ten times the price of a module's name.
 _TEXT = Opcode.TEXT
 _BINARY = Opcode.BINARY
+_CLOSE = Opcode.CLOSE
+_CONT = Opcode.CONT
 _CONNECTING = State.CONNECTING
+_MAX_CONTROL_BYTES = 125
 
 
 class FloodError(Exception):
@@ -38,13 +44,20 @@ class FrameReader(ServerProtocol):
         *,
         may_answer: Callable[[], bool],
         monotonic: Callable[[], float],
+        max_size: int,
         **named: Any,  # noqa: ANN401 - they are websockets' affair
     ) -> None:
-        super().__init__(**named)
+        # The parser also holds control frames to what is left of the message that they stand in.
+        super().__init__(max_size=(max_size + _MAX_CONTROL_BYTES, max_size), **named)
+        self._max_size = max_size
         self._may_answer = may_answer
         self._monotonic = monotonic
         self._control = FrameRate(CONTROL_FRAMES_PER_SECOND)
         self._fragments = 0
+        self._is_text = False
+        """Whether the message is one, of which a piece came last."""
+        self._letter = b""
+        """The beginning of a letter that goes on in the next piece."""
         self._ends_frame = True
         """Whether what came last came to its end with a frame, or with the handshake."""
 
@@ -64,17 +77,24 @@ class FrameReader(ServerProtocol):
         opcode = frame.opcode
         if opcode is _TEXT or opcode is _BINARY:
             self._fragments = 1
-        elif not self._admits(opcode):
+            self._is_text = opcode is _TEXT
+        elif not self._admits(frame):
             return
         super().recv_frame(frame)
+        if self._is_text and (opcode is _TEXT or opcode is _CONT):
+            self._check_letters(frame)
 
-    def _admits(self, opcode: Opcode) -> bool:
-        """Tell whether one of the frames is taken that cost something and bring no message."""
-        if opcode is Opcode.CLOSE:
+    def _admits(self, frame: Frame) -> bool:
+        """Tell whether one of the frames is taken that begin no message."""
+        opcode = frame.opcode
+        if opcode is _CLOSE:
+            # RFC 6455, section 5.4: it may stand within a message, which is then never whole.
+            self.current_size = None
             return True
-        if opcode is Opcode.CONT:
+        if opcode is _CONT:
             self._fragments += 1
             is_flood = self._fragments > MAX_FRAGMENTS
+            self._check_size(frame)
         else:
             is_flood = self._control.find_wait(self._monotonic()) > 0
         if is_flood:
@@ -82,6 +102,18 @@ class FrameReader(ServerProtocol):
             return False
         # RFC 6455, section 5.5.3: whoever does not read is owed an answer to the latest ping at most.
         return opcode is not Opcode.PING or self._may_answer()
+
+    def _check_size(self, frame: Frame) -> None:
+        """Refuse a piece that makes a message too large; the parser answers for what is raised here."""
+        size = (self.current_size or 0) + len(frame.data)
+        if size > self._max_size:
+            raise PayloadTooBig(size, self._max_size)
+
+    def _check_letters(self, frame: Frame) -> None:
+        """Refuse a text with the first piece that is no UTF-8; the parser answers for what is raised here."""
+        letters = self._letter + frame.data
+        _, taken = utf_8_decode(letters, "strict", frame.fin)
+        self._letter = letters[taken:]
 
     def end_flood(self) -> None:
         """Close for what is more than a client may say, and parse nothing any more."""

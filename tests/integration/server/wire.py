@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 
@@ -21,10 +21,12 @@ from sanctum_messaging.server.server import Server, create_server
 from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
     from sanctum_messaging.server.limits import ServerLimits
+
+_T = TypeVar("_T")
 
 PATIENCE = 60
 """Seconds after which a test gives up; nothing takes them unless something is wrong."""
@@ -55,6 +57,7 @@ class Wire:
         self.token = token
         self.intake = intake
         self._server = server
+        self._loop = asyncio.get_running_loop()
 
     @property
     def open_connections(self) -> int:
@@ -64,6 +67,10 @@ class Wire:
     def stop(self) -> None:
         """Have the server end."""
         self._server.should_exit = True
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run something on the service's own loop: between any two steps of it, the service takes one of its own."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def connect(self) -> socket.socket:
         """Open a connection."""
