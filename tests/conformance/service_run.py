@@ -73,9 +73,10 @@ class ServiceRun:
 
     async def _connect(self, how: Json, name: str) -> None:
         token = self._values.write(how.get("token", f"$token.{how.get('user', 'ann')}"))
+        offered = [Subprotocol(each) for each in how.get("subprotocols", ["sanctum.v1"])]
         opening = connect(
             self._base_url.replace("http", "ws", 1) + "/v1/ws",
-            subprotocols=[Subprotocol(each) for each in self._values.write(how.get("subprotocols", ["sanctum.v1"]))],
+            subprotocols=offered or None,
             additional_headers={} if token is None else {"Authorization": f"Bearer {token}"},
             compression=None,
             ping_interval=None,
@@ -106,7 +107,7 @@ class ServiceRun:
         assert await self._sockets[name].read_close() == code
 
     async def _close(self, code: int | str, name: str) -> None:
-        await self._sockets[name].connection.close(code if isinstance(code, int) else 1000)
+        await self._sockets[name].close(code if isinstance(code, int) else 1000)
 
     async def _cut(self, _: bool, name: str) -> None:  # noqa: FBT001 - steps are called alike
         self._sockets[name].cut()
@@ -155,6 +156,11 @@ class Socket:
         while (frame := await self.read({"pong"}))["op"] != "pong":
             rest.append(frame)
         return rest
+
+    async def close(self, code: int) -> None:
+        """Close the connection as a client does."""
+        self._over = True
+        await self.connection.close(code)
 
     def cut(self) -> None:
         """Break the connection as a tunnel does."""

@@ -10,6 +10,7 @@ from tests.conformance.transcripts import FOLDER, Values, fill, kind_of
 
 FIELDS = {"name", "about", "runs", "needs", "client", "values", "steps"}
 STEPS = {"connect", "client", "server", "text", "close", "cut", "closed", "application", "call", "advance", "silent"}
+STEPS |= {"until"}
 APPLICATION = {"event", "resync", "taken", "nothing", "send", "sent", "refused", "waiting", "read", "typing", "state"}
 APPLICATION |= {"restart", "close"}
 NAMES = sorted(path.name for path in FOLDER.glob("*.json") if path.name != "frames.json")
@@ -23,7 +24,7 @@ def test_a_transcript_says_what_the_runners_know(name: str) -> None:
     assert set(said.get("needs", ())) <= {"refusals"}
     for step in said["steps"]:
         assert kind_of(step) in STEPS
-        assert step.get("application", {}).keys() <= APPLICATION | {"as", "message"}, step
+        assert step.get("application", {}).keys() <= APPLICATION | {"as", "message", "code"}, step
 
 
 @pytest.mark.parametrize(

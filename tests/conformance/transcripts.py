@@ -69,7 +69,7 @@ class Values:
     def write(self, pattern: Any) -> Any:  # noqa: ANN401 - any JSON
         """Write out what the runner says: what is bound, else the transcript's own value, which is bound by it."""
         if isinstance(pattern, dict):
-            return {name: self.write(each) for name, each in pattern.items()}
+            return {name: self.write(each) for name, each in pattern.items() if each != ABSENT}
         if isinstance(pattern, list):
             return [self.write(each) for each in pattern]
         if not _is_placeholder(pattern):
