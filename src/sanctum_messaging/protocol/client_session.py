@@ -5,92 +5,41 @@ application has handled an event, in order, also if the socket is gone by then: 
 process had received and not handled when it died comes again; what it still holds is not returned twice. When the
 socket is gone, ``closed`` says how long to wait, or that there is no coming back.
 
-One socket at a time feeds the stream: the one for which ``hello`` was written last. Another that is still open, because
-it drains, is read with ``receive_beside``.
+One socket at a time feeds the stream: the one that was welcomed last. Another that is still open, because it drained,
+is read with ``receive_beside`` from then on.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from typing import TYPE_CHECKING
 
 from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.codes import client_reconnects
 from sanctum_messaging.protocol.frames import (
     Ack,
-    AuthRequired,
     ClientInfo,
-    Drain,
     Hello,
     Live,
     Pong,
     Resync,
     ServerPing,
     ServerPong,
-    SignalFrame,
     Welcome,
 )
-from sanctum_messaging.protocol.resources import Problem, Resource
+from sanctum_messaging.protocol.received import Received, ReceivedEvent, Reply, decode_received
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["ClientSession", "Received", "ReceivedEvent", "Reply"]
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 MAX_WAITING = 1_000
 """How many events may wait for the application; a page of the service has at most 500."""
 _MOST_DOUBLINGS = 6
-
-
-class ReceivedEvent(Resource, frozen=True, tag_field="op", tag="event"):
-    """An event, with its ``data`` as it came: what it holds depends on ``type``, and new types may appear."""
-
-    cursor: str
-    conversation_id: str
-    seq: int
-    type: str
-    actor_id: str
-    at: str
-    data: Raw
-
-
-class Reply(Resource, frozen=True):
-    """What became of a frame; ``problem`` tells a refusal. Without an id it is the refusal of a frame that had none."""
-
-    op: Literal["ok", "error"]
-    id: str | UnsetType = UNSET
-    result: Raw = Raw(b"{}")
-    replayed: bool = False
-    problem: Problem | UnsetType = UNSET
-
-
-Received = (
-    Welcome | ReceivedEvent | Live | Reply | SignalFrame | Resync | ServerPing | ServerPong | AuthRequired | Drain
-)
-
-
-class _Envelope(Struct):
-    op: str
-
-
-_envelope_decoder = msgspec.json.Decoder(_Envelope)
-_decoders: dict[str, msgspec.json.Decoder[Received]] = {
-    "event": msgspec.json.Decoder(ReceivedEvent),
-    "ok": msgspec.json.Decoder(Reply),
-    "error": msgspec.json.Decoder(Reply),
-    "welcome": msgspec.json.Decoder(Welcome),
-    "live": msgspec.json.Decoder(Live),
-    "signal": msgspec.json.Decoder(SignalFrame),
-    "resync": msgspec.json.Decoder(Resync),
-    "ping": msgspec.json.Decoder(ServerPing),
-    "pong": msgspec.json.Decoder(ServerPong),
-    "authRequired": msgspec.json.Decoder(AuthRequired),
-    "drain": msgspec.json.Decoder(Drain),
-}
 
 
 class ClientSession:
@@ -113,8 +62,10 @@ class ClientSession:
         self._draw = draw
         self._last_seqs: dict[str, int] = {}
         """Per conversation, the last seq that was returned; holes in seq are normal and mean nothing."""
-        self._waiting: deque[ReceivedEvent | Resync | str] = deque()
-        """What the application has not handled yet, and cursors that are reached once it has."""
+        self.is_live = False
+        """Whether the application has handled all that was replayed on this socket."""
+        self._waiting: deque[ReceivedEvent | Resync | str | None] = deque()
+        """What the application has not handled yet, and what is reached once it has: cursors, and none for ``live``."""
         self._reached: str | None = None
         """The cursor of the last event that was returned."""
         self._abreast = True
@@ -122,19 +73,17 @@ class ClientSession:
         self._attempts = 0
 
     @property
-    def waiting(self) -> int:
-        """How much was returned and not handled yet."""
-        return len(self._waiting)
-
-    @property
     def has_room(self) -> bool:
         """Whether another event may come; otherwise it is best left unread."""
         return len(self._waiting) < self._max_waiting
 
+    @property
+    def has_half_room(self) -> bool:
+        """Whether so many events may come that it is worth to ask for them."""
+        return 2 * len(self._waiting) <= self._max_waiting
+
     def hello(self, *, token: str | None = None, client: ClientInfo | None = None) -> bytes:
         """Write the first frame of a new socket: the client's own cursor wins over what the server kept."""
-        self.is_cut = False
-        self._abreast = not self._waiting
         return encode_frame(Hello(token=token, cursor=self.cursor, resume_token=self.resume_token, client=client))
 
     def receive(self, message: str | bytes) -> Received | None:
@@ -146,7 +95,7 @@ class ClientSession:
         Raises:
             msgspec.DecodeError: it is no frame; whoever speaks so is not to be listened to any longer.
         """
-        frame = _decode(message)
+        frame = decode_received(message)
         match frame:
             case ReceivedEvent():
                 return self._receive_event(frame)
@@ -155,8 +104,7 @@ class ClientSession:
             case Welcome():
                 self._receive_welcome(frame)
             case Live():
-                self._receive_cursor(frame.cursor)
-                self._abreast = True
+                self._receive_live(frame)
             case ServerPing() | ServerPong():
                 self._receive_cursor(frame.cursor)
             case _:
@@ -165,7 +113,7 @@ class ClientSession:
 
     def receive_beside(self, message: str | bytes) -> Reply | ServerPing | None:
         """Read a message of a socket that is being left: its answers count, and nothing of its stream."""
-        frame = _decode(message)
+        frame = decode_received(message)
         return frame if isinstance(frame, Reply | ServerPing) else None
 
     def taken(self, handled: ReceivedEvent | Resync) -> None:
@@ -205,6 +153,9 @@ class ClientSession:
         self.resume_token = welcome.resume_token
         if self.cursor is None:
             self.cursor = welcome.cursor
+        self.is_cut = self.is_live = False
+        self._waiting = deque(each for each in self._waiting if each is not None)
+        self._abreast = not self._waiting and self.cursor == welcome.cursor
 
     def _receive_event(self, event: ReceivedEvent) -> ReceivedEvent | None:
         if event.seq <= self._last_seqs.get(event.conversation_id, 0):
@@ -230,6 +181,13 @@ class ClientSession:
         self._abreast = True
         return not self.is_cut
 
+    def _receive_live(self, live: Live) -> None:
+        self._receive_cursor(live.cursor)
+        self._abreast = True
+        if not self.is_cut:
+            self._waiting.append(None)
+            self._move()
+
     def _receive_cursor(self, cursor: str) -> None:
         if self.is_cut or not self._abreast:
             return
@@ -239,12 +197,10 @@ class ClientSession:
         self._move()
 
     def _move(self) -> None:
-        """Pass the cursors that nothing unhandled stands before."""
-        while self._waiting and isinstance(cursor := self._waiting[0], str):
-            self.cursor = cursor
+        """Pass what nothing unhandled stands before."""
+        while self._waiting and not isinstance(reached := self._waiting[0], ReceivedEvent | Resync):
             self._waiting.popleft()
-
-
-def _decode(message: str | bytes) -> Received | None:
-    decoder = _decoders.get(_envelope_decoder.decode(message).op)
-    return None if decoder is None else decoder.decode(message)
+            if reached is None:
+                self.is_live = True
+            else:
+                self.cursor = reached

@@ -238,6 +238,7 @@ class TestRoom:
         assert first is not None
         session.taken(first)
         assert msgspec.json.decode(session.hello())["cursor"] == "2-00000000"
+        welcome(session, cursor="2-00000000")
         taken(session, 3, 2)
 
 
@@ -247,7 +248,7 @@ class TestSocketsOneAfterTheOther:
         first, second = event(session, 2, 1), event(session, 3, 2)
         assert first is not None
         assert second is not None
-        session.hello()
+        welcome(session)
         session.taken(first)
         session.taken(second)
         say(session, op="ping", cursor="2-00000000")
@@ -258,6 +259,18 @@ class TestSocketsOneAfterTheOther:
         assert event(session, 3, 2) is None
         say(session, op="live", cursor="5-00000000")
         assert session.cursor == "5-00000000"
+
+    def test_it_is_live_once_the_replay_was_handled(self, session: ClientSession) -> None:
+        welcome(session)
+        received = event(session, 2, 1)
+        say(session, op="live", cursor="2-00000000")
+        assert received is not None
+        assert not session.is_live
+        welcome(session)
+        session.taken(received)
+        assert not session.is_live, "that was the socket before"
+        say(session, op="live", cursor="2-00000000")
+        assert session.is_live
 
     def test_of_one_that_is_being_left_only_answers_count(self, session: ClientSession) -> None:
         welcome(session)
