@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.model import Cursor, Position
 from sanctum_messaging.presenters import encode_event
+from sanctum_messaging.protocol.framing import frame_text
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +29,7 @@ _WIDER = 4
 """How much wider the next window is after one that held less than a page: a million foreign events take five."""
 
 Delivered = tuple[Cursor, bytes]
-"""A frame, and the cursor that a client which has handled it may hold."""
+"""A frame as it goes over a WebSocket, and the cursor that a client which has handled it may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Source:
 
 
 class CatchUp:
-    """One reader of one user's stream. ``rest`` is synchronous; ``read`` waits for what is needed."""
+    """One reader of one user's stream. All but ``read`` is synchronous; that waits for what is needed."""
 
     __slots__ = ("_limit", "_max_bytes", "_page", "_source", "_user", "_window")
 
@@ -78,6 +79,13 @@ class CatchUp:
         self._source.counters.catch_up_ring += bool(page.frames)
         return page.frames
 
+    def read_at_once(self, after: Cursor) -> Page | None:
+        """Read the next page if it is in memory."""
+        page = self._from_ring(after)
+        if page is not None:
+            self._source.counters.catch_up_ring += bool(page.frames)
+        return page
+
     def take(self, taken: Sequence[Delivered]) -> bool:
         """Count frames against the limits of all pages together; tell whether there is room for more."""
         self._limit -= len(taken)
@@ -95,11 +103,7 @@ class CatchUp:
             await self._get_ready(after)
             if epoch != self._source.tail.epoch:
                 return None
-        page = self._from_ring(after)
-        if page is not None:
-            self._source.counters.catch_up_ring += bool(page.frames)
-            return page
-        page = await self._from_database(after)
+        page = self.read_at_once(after) or await self._from_database(after)
         return page if epoch == self._source.tail.epoch else None
 
     def _is_ready(self, after: Cursor) -> bool:
@@ -136,7 +140,7 @@ class CatchUp:
         if not await source.tail.recognises(page.upto, after):
             return Page((), after)
         self._window = self._window * _WIDER if page.complete else max(self._window // 2, _NARROWEST)
-        frames, whole = self._cut((event.cursor, encode_event(event)) for event in page.events)
+        frames, whole = self._cut((event.cursor, frame_text(encode_event(event))) for event in page.events)
         self._page = min(self._limit, 2 * (self._page if whole else len(frames)))
         return Page(frames, page.upto if whole else frames[-1][0])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,19 +10,19 @@ import structlog
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.hub.delivery import Delivery
 from sanctum_messaging.hub.dialogue import Dialogue
-from sanctum_messaging.hub.transport import DisconnectedError
-from sanctum_messaging.presenters import name_actor
+from sanctum_messaging.presenters import name_actor, present_time
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
-from sanctum_messaging.protocol.frames import Drain
+from sanctum_messaging.protocol.frames import AuthRequired, Drain
 from sanctum_messaging.protocol.session import Due, Phase, ServerSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sanctum_messaging.domain.model import Millis
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.registry import Parts
-    from sanctum_messaging.hub.transport import Transport
     from sanctum_messaging.observability.hot_events import Fields
+    from sanctum_messaging.ports.transport import Transport
 
 _GONE = 1006
 """Stands for a client that went away by itself; never sent."""
@@ -34,7 +33,11 @@ _logger = structlog.get_logger(__name__)
 
 
 class Connection:
-    """Owns all tasks of one socket. An unexpected error in any of them closes this connection and touches no other."""
+    """Owns all tasks of one socket, and has none while nothing has to be waited for.
+
+    It is the ``ports.transport.Listener`` of its socket. An unexpected error in any part closes this connection and
+    touches no other.
+    """
 
     def __init__(self, parts: Parts, transport: Transport, handshake: Handshake) -> None:
         settings = parts.source.settings
@@ -48,56 +51,72 @@ class Connection:
             heartbeat_seconds=settings.heartbeat_ms / 1000,
             hello_seconds=settings.hello_seconds,
         )
-        self.delivery = Delivery(parts.source, transport, self._session)
+        self.delivery = Delivery(parts.source, transport, self._session, self)
         self._dialogue = Dialogue(
             parts, self, transport, session=self._session, delivery=self.delivery, handshake=handshake
         )
-        self._closing: asyncio.Future[CloseCode | None] = asyncio.get_running_loop().create_future()
-        self._tasks = asyncio.TaskGroup()
-        self._running: set[asyncio.Task[None]] = set()
+        self._closing: int | None = None
+        """What it is closed with, once it is."""
+        self._ending: asyncio.Task[None] | None = None
+        self._running: tuple[asyncio.Task[None], ...] = ()
         self._persisting = False
+        self._asked_for: Millis | None = None
+        """The expiry because of which the client was asked for a fresh token."""
 
     @property
     def phase(self) -> Phase:
         """Where it stands."""
         return self._session.phase
 
-    async def run(self) -> None:
-        """Serve the client until he leaves or is closed; leaves nothing behind, also when it is cancelled."""
+    def begin(self) -> None:
+        """Enter it; from then on it ends by itself."""
         self._parts.registry.enter(self)
         self._parts.source.counters.connections += 1
         self._tell("connection_opened", {})
-        try:
-            async with self._tasks:
-                self.spawn(self._dialogue.run)
-                writing = self.spawn(self.delivery.run)
-                code = await self._closing
-                await self._finish(code, writing)
-            await self._keep(code)
-            await self._hang_up(code)
-        finally:
-            self._forget()
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def message_received(self, message: str | bytes) -> None:
+        self._dialogue.take(message)
+
+    def writable(self) -> None:
+        self.delivery.write()
+
+    def disconnected(self, code: int | None = None) -> None:
+        self._close(_GONE if code is None else code, is_gone=True)
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run something as a task of this connection, which ends with it."""
-        task = self._tasks.create_task(self._guard(work))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
+        task = asyncio.get_running_loop().create_task(self._guard(work))
+        self._running = (*self._running, task)
+        task.add_done_callback(self._forget_task)
 
-    def close(self, code: CloseCode | None) -> None:
-        """Close with a code, or with none where the client is gone; the first call counts."""
-        if not self._closing.done():
-            self._closing.set_result(code)
-            self._session.close()
-            self.delivery.stop()
-            self._parts.source.counters.closes[_GONE if code is None else code] += 1
+    def read_on(self) -> None:
+        """Take the frames that wait for room."""
+        self._dialogue.go_on()
+
+    def fail(self, error: Exception) -> None:
+        """Close for what went wrong; the client comes back to another connection."""
+        if isinstance(error, UnavailableError):
+            # Of an outage the database's own part tells in full; here it would be told once per connection.
+            _logger.warning("stream_unreadable", code=error.code)
+        else:
+            _logger.error("connection_failed", exc_info=error)
+        self.close(CloseCode.INTERNAL)
+
+    def close(self, code: CloseCode) -> None:
+        """Close with a code; the first call counts."""
+        self._close(code, is_gone=False)
 
     def end_if_revoked(self) -> None:
         """Close if the token that this connection rests on was withdrawn."""
         actor = self._dialogue.actor or self._handshake.actor
         if actor is not None and self._parts.callables.is_revoked(actor):
             self.close(CloseCode.FORBIDDEN)
+
+    def cut_off(self) -> None:
+        """End without waiting for anything; the hub is over."""
+        for task in (*self._running, self._ending):
+            if task is not None:
+                task.cancel()
 
     def drain(self, reconnect_in_ms: int) -> None:
         """Send the client to another instance."""
@@ -106,15 +125,14 @@ class Connection:
 
     def tick(self, now: float) -> None:
         """Look at all that depends on time."""
-        if self._closing.done():
+        if self._closing is not None:
             return
         due = self._session.find_due(now, listening=self._dialogue.listening)
-        stalled = self.delivery.stalled_since()
         if isinstance(due, CloseCode):
             self.close(due)
-        elif stalled is not None and now - stalled >= self._settings.stall_seconds:
+        elif self.delivery.is_stalled(now):
             self.close(CloseCode.SLOW)
-        elif self._is_expired():
+        elif not self._holds_token():
             self.close(CloseCode.TOKEN_EXPIRED)
         elif due is Due.PING:
             self.delivery.ping()
@@ -122,13 +140,20 @@ class Connection:
             self._persisting = True
             self.spawn(self._persist)
 
-    def _is_expired(self) -> bool:
+    def _holds_token(self) -> bool:
+        """Ask for a fresh token once the present one ends soon; false when it has been over for too long."""
         actor = self._dialogue.actor
-        return actor is not None and self._settings.now() >= actor.expires_at + self._settings.token_grace_ms
+        if actor is None:
+            return True
+        left = actor.expires_at - self._settings.now()
+        if left <= self._settings.token_notice_ms and self._asked_for != actor.expires_at:
+            self._asked_for = actor.expires_at
+            self.delivery.reply(AuthRequired(expires_at=present_time(actor.expires_at)))
+        return left > -self._settings.token_grace_ms
 
     def _is_persist_due(self, now: float) -> bool:
         opening = self._dialogue.opening
-        return not self._closing.done() and not self._persisting and opening is not None and opening.resume.is_due(now)
+        return self._closing is None and not self._persisting and opening is not None and opening.resume.is_due(now)
 
     async def _persist(self) -> None:
         try:
@@ -140,61 +165,66 @@ class Connection:
             self._persisting = False
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
-        """The exception barrier: whatever goes wrong ends this connection, and the client comes back to another."""
+        """The exception barrier: whatever goes wrong ends this connection."""
         try:
             await work()
-        except DisconnectedError:
-            self.close(None)
-        except UnavailableError as error:
-            # Of an outage the database's own part tells in full; here it would be told once per connection.
-            _logger.warning("stream_unreadable", code=error.code)
-            self.close(CloseCode.INTERNAL)
-        except Exception:
-            _logger.exception("connection_failed")
-            self.close(CloseCode.INTERNAL)
+        except Exception as error:  # noqa: BLE001 - told, and closed for
+            self.fail(error)
 
-    async def _finish(self, code: CloseCode | None, writing: asyncio.Task[None]) -> None:
-        """End the tasks; what was already answered still goes out, if the client reads."""
-        for task in self._running - {writing}:
-            task.cancel()
-        if code is not None and code is not CloseCode.SLOW:
-            self.delivery.end()
-            await asyncio.wait((writing,), timeout=self._settings.close_seconds)
-        writing.cancel()
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
+        self._running = tuple(each for each in self._running if each is not task)
 
-    async def _keep(self, code: CloseCode | None) -> None:
+    def _close(self, code: int, *, is_gone: bool) -> None:
+        if self._closing is None:
+            self._closing = code
+            self._session.close()
+            self.delivery.stop()
+            self._parts.source.counters.closes[code] += 1
+            self._ending = asyncio.get_running_loop().create_task(self._end(is_gone=is_gone))
+
+    async def _end(self, *, is_gone: bool) -> None:
+        """End the tasks; what was already answered still goes out, and then the close."""
+        code = self._closing
+        try:
+            for task in self._running:
+                task.cancel()
+            if self._running:
+                await asyncio.wait(self._running)
+            if not is_gone and code != CloseCode.SLOW:
+                self.delivery.end()
+            await self._keep(code)
+            if not is_gone and code is not None:
+                self._transport.close(code, CLOSE_REASONS[CloseCode(code)])
+        finally:
+            self._forget()
+
+    async def _keep(self, code: int | None) -> None:
         """Persist the last acknowledgement, so that whoever resumes at once starts from it; the revoked may not."""
         if self._dialogue.opening is None or code in _WITHOUT_STATE:
             return
         resume = self._dialogue.opening.resume
         try:
             async with asyncio.timeout(self._settings.close_seconds):
-                await (resume.drop("revoked") if code is CloseCode.FORBIDDEN else resume.persist())
+                await (resume.drop("revoked") if code == CloseCode.FORBIDDEN else resume.persist())
         except (TimeoutError, UnavailableError):
             _logger.warning("resume_state_not_kept")
 
-    async def _hang_up(self, code: CloseCode | None) -> None:
-        if code is None:
-            return
-        with suppress(TimeoutError, DisconnectedError):
-            async with asyncio.timeout(self._settings.close_seconds):
-                await self._transport.close(code, CLOSE_REASONS[code])
-
     def _forget(self) -> None:
         source, opening = self._parts.source, self._dialogue.opening
-        self.close(None)
         source.counters.connections -= 1
         self._parts.registry.leave(self)
         if opening is not None:
             self._parts.registry.give_up(opening.resume)
             source.users.release(opening.user, self._settings.monotonic())
-        self._tell_end(_GONE if self._closing.cancelled() else self._closing.result() or _GONE)
+        self._tell_end(self._closing or _GONE)
         self._dialogue.part()
+        self.delivery.part()
+        del self._transport
 
     def _tell_end(self, code: int) -> None:
         dialogue = self._dialogue
         fields = {
-            "code": int(code),
+            "code": code,
             "duration_s": round(self._settings.monotonic() - self._begun, 3),
             "events": self.delivery.delivered,
             "frames": dialogue.received,

@@ -7,52 +7,57 @@ Nothing is copied for a slow reader, nothing is lost and nothing comes twice, be
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.domain.model import ORIGIN, Cursor
 from sanctum_messaging.hub.catch_up import CatchUp
 from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.frames import Live, Resync, ServerFrame, ServerPing, ServerPong
+from sanctum_messaging.protocol.framing import frame_text
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
-    from sanctum_messaging.hub.catch_up import Delivered, Source
-    from sanctum_messaging.hub.transport import Transport
+    from collections.abc import Sequence
+
+    from sanctum_messaging.hub.catch_up import Delivered, Page, Source
+    from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.user import User
+    from sanctum_messaging.ports.transport import Transport
     from sanctum_messaging.protocol.session import ServerSession
 
 
 _MOST_HINTS = 16
 """Replies pending above which signals are dropped."""
+_AT_ONCE_BYTES = 48 * 1024
+"""What is handed over at a time. With what may be unsent before it, less than 100 KiB wait for a peer."""
+_LIVE = Phase.LIVE
 
 
 class Delivery:
-    """The outgoing side of a connection. ``run`` is the one task that writes; all else is synchronous."""
+    """The outgoing side of a connection, all of it synchronous but the reading of pages from the database."""
 
-    def __init__(self, source: Source, transport: Transport, session: ServerSession) -> None:
+    def __init__(self, source: Source, transport: Transport, session: ServerSession, owner: Owner) -> None:
         self._source = source
         self._transport = transport
         self._session = session
+        self._owner = owner
         self.position: Cursor = ORIGIN
         """Everything of the stream up to here was handed over."""
         self._user: User | None = None
         self._catch_up: CatchUp | None = None
+        self._reading = False
+        """Whether a task is reading a page."""
         self.delivered = 0
         """Events that were handed over."""
-        self._events: deque[Delivered] = deque()
+        self._events: list[Delivered] = []
         self.pending_bytes = 0
-        self._replies: deque[bytes | type[ServerPing | ServerPong]] = deque()
+        self._replies: list[bytes | type[ServerPing | ServerPong]] = []
         """What is sent before any event; heartbeats get their cursor when they are sent."""
         self._epoch = 0
         """How often the stream was started over, or ended; pages that were read before are void."""
-        self._work = asyncio.Event()
         self._ending = False
-        self._waiting_since: float | None = None
-        self.room = asyncio.Event()
-        """Set while there is room for replies; whoever causes them waits for it."""
-        self.room.set()
+        self._unsent = 0
+        self._stuck_since = source.settings.monotonic()
 
     def start(self, user: User, position: Cursor) -> None:
         """Begin the stream right after a position. To be called once, behind the welcome."""
@@ -60,7 +65,7 @@ class Delivery:
         self._user = user
         self._catch_up = CatchUp(self._source, user, limit=settings.page_events, max_bytes=settings.page_bytes)
         self.position = position
-        self._work.set()
+        self._source.flush.add(self)
 
     def stop(self) -> None:
         """Take nothing from the hub any more."""
@@ -68,14 +73,20 @@ class Delivery:
             self._user.live.discard(self)
 
     def end(self) -> None:
-        """Have ``run`` return once the replies are sent; events that are pending come again after a resume."""
+        """Write the replies that are left, and nothing after them; events that are pending come after a resume."""
         self._ending = True
         self._epoch += 1
-        self._work.set()
+        self._drop_events()
+        if self._replies:
+            self._write_replies()
+
+    def part(self) -> None:
+        """Let go of the connection, once it is over: two that hold each other outlive their use."""
+        del self._owner, self._transport
 
     def reply(self, frame: ServerFrame) -> None:
         """Send a frame before the next event."""
-        self._queue(encode_frame(frame))
+        self._queue(frame_text(encode_frame(frame)))
 
     def ping(self) -> None:
         """Send a heartbeat."""
@@ -87,25 +98,30 @@ class Delivery:
 
     def hint(self, frame: bytes) -> None:
         """Send a signal, if the client keeps up; it may be lost."""
-        if self._session.phase is Phase.LIVE and len(self._replies) < _MOST_HINTS:
+        if self._session.phase is _LIVE and len(self._replies) < _MOST_HINTS:
             self._queue(frame)
 
-    def push(self, cursor: Cursor, frame: bytes) -> None:
+    @property
+    def has_room(self) -> bool:
+        """Whether more replies may be caused; ``Owner.read_on`` is called when there is room again."""
+        return len(self._replies) < self._source.settings.replies_pending
+
+    def push(self, delivered: Delivered) -> None:
         """Take an event of the live stream; with too much pending, stop being live instead."""
-        self.pending_bytes += len(frame)
-        self._events.append((cursor, frame))
-        if self.pending_bytes > self._source.settings.pending_bytes:
+        self._events.append(delivered)
+        self.pending_bytes += len(delivered[1])
+        if not self._transport.is_full:
+            self._source.flush.add(self)
+        elif self.pending_bytes + self._transport.unsent > self._source.settings.pending_bytes:
             self._source.counters.fell_behind += 1
             self.fall_behind()
-        self._source.flush.add(self._work)
 
     def fall_behind(self) -> None:
         """Drop what is pending and read on from the position, which is what was handed over last."""
         self.stop()
-        self._events.clear()
-        self.pending_bytes = 0
+        self._drop_events()
         self._session.fall_behind()
-        self._source.flush.add(self._work)
+        self._source.flush.add(self)
 
     def start_over(self, reason: Literal["too_old", "diverged"], head: Cursor) -> None:
         """Tell the client that its picture cannot be mended, and go on from another position."""
@@ -120,50 +136,77 @@ class Delivery:
 
     def settle(self) -> Cursor:
         """Return the position, moved to the tail if everything up to there was handed over."""
-        if self._session.phase is Phase.LIVE and not self._events:
+        if self._session.phase is _LIVE and not self._events:
             self.position = self._source.ring.tail
         return self.position
 
-    def stalled_since(self) -> float | None:
-        """Return since when a frame has been waiting for the peer to read."""
-        return self._waiting_since
+    def is_stalled(self, now: float) -> bool:
+        """Tell whether the peer has long taken nothing of what it was sent; to be asked every now and then."""
+        unsent = self._transport.unsent if self._transport.is_full else 0
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._stuck_since = unsent, now
+        return now - self._stuck_since >= self._source.settings.stall_seconds
 
-    async def run(self) -> None:
-        """Write what is to be written until ``end`` is called.
-
-        Raises:
-            DisconnectedError: nobody takes it.
-        """
-        while True:
-            if self._replies:
-                await self._send_reply()
-            elif self._ending:
-                return
-            elif self._session.phase is Phase.CATCHING_UP and self._catch_up is not None:
-                await self._read_on(self._catch_up)
-            elif self._events:
-                await self._send_pending()
-            elif self._session.announces_live:
-                self._session.note_announced()
-                await self._hand_over(encode_frame(Live(cursor=str(self.settle()))))
-            else:
-                self._work.clear()
-                await self._work.wait()
-
-    async def _read_on(self, catch_up: CatchUp) -> None:
-        """Go live, or read a page and hand it over."""
-        if self._go_live(catch_up):
+    def write(self) -> None:
+        """Write all there is, as long as the peer takes it; what is left follows when there is room."""
+        if self._session.phase is Phase.CLOSING:
             return
-        epoch = self._epoch
-        page = await catch_up.read(self.position)
-        if page is None:
-            return
-        for cursor, frame in page.frames:
-            if self._epoch != epoch:
-                return
-            await self._send_event(cursor, frame)
-        if self._epoch == epoch:
-            self.position = page.upto
+        try:
+            while not self._transport.is_full and self._write_next():
+                pass
+        except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
+            self._owner.fail(error)
+
+    def _write_next(self) -> bool:
+        """Write what is next; false if there is nothing, or nothing yet."""
+        phase = self._session.phase
+        if self._replies:
+            self._write_replies()
+        elif phase is _LIVE and self._events:
+            self._write_events()
+        elif phase is Phase.CATCHING_UP and self._catch_up is not None:
+            return self._go_live(self._catch_up) or self._read_on(self._catch_up)
+        elif self._session.announces_live:
+            self._session.note_announced()
+            self._transport.write((frame_text(encode_frame(Live(cursor=str(self.settle())))),))
+        else:
+            return False
+        return True
+
+    def _write_replies(self) -> None:
+        replies, self._replies = self._replies, []
+        self._transport.write([each if isinstance(each, bytes) else self._encode(each) for each in replies])
+        if not self._ending:
+            self._owner.read_on()
+
+    def _encode(self, heartbeat: type[ServerPing | ServerPong]) -> bytes:
+        return frame_text(encode_frame(heartbeat(cursor=str(self.settle()))))
+
+    def _write_events(self) -> None:
+        if self.pending_bytes <= _AT_ONCE_BYTES:
+            events, self._events, self.pending_bytes = self._events, [], 0
+        else:
+            events = self._take_some()
+        self._hand_over(events)
+
+    def _take_some(self) -> list[Delivered]:
+        """Take what may be written at once of the pending events, and at least one."""
+        size = count = 0
+        for count, (_, frame) in enumerate(self._events):  # noqa: B007 - how many fit is what is asked
+            size += len(frame)
+            if size > _AT_ONCE_BYTES:
+                break
+        taken = self._events[: count or 1]
+        del self._events[: len(taken)]
+        self.pending_bytes -= sum(len(frame) for _, frame in taken)
+        return taken
+
+    def _hand_over(self, events: Sequence[Delivered]) -> None:
+        """Write events. From here on they count as delivered: they are, or nothing is any more."""
+        self.position = events[-1][0]
+        self._source.counters.deliveries += len(events)
+        self.delivered += len(events)
+        self._transport.write([frame for _, frame in events])
 
     def _go_live(self, catch_up: CatchUp) -> bool:
         """Flip to live if what is left is in memory: one synchronous step, so that no event falls into a gap."""
@@ -176,32 +219,36 @@ class Delivery:
         self._session.go_live()
         return True
 
-    async def _send_pending(self) -> None:
-        cursor, frame = self._events.popleft()
-        self.pending_bytes -= len(frame)
-        await self._send_event(cursor, frame)
+    def _read_on(self, catch_up: CatchUp) -> bool:
+        """Write the next page if it is in memory; else have a task read it."""
+        page = catch_up.read_at_once(self.position)
+        if page is None:
+            if not self._reading:
+                self._reading = True
+                self._owner.spawn(self._read_page)
+            return False
+        self._hand_over_page(page)
+        return True
 
-    async def _send_event(self, cursor: Cursor, frame: bytes) -> None:
-        # From here on it counts as handed over: it is written, or nothing is any more.
-        self.position = cursor
-        self._source.counters.deliveries += 1
-        self.delivered += 1
-        await self._hand_over(frame)
+    async def _read_page(self) -> None:
+        epoch = self._epoch
+        try:
+            page = None if self._catch_up is None else await self._catch_up.read(self.position)
+        finally:
+            self._reading = False
+        if page is not None and self._epoch == epoch:
+            self._hand_over_page(page)
+        self._source.flush.add(self)
 
-    async def _send_reply(self) -> None:
-        reply = self._replies.popleft()
-        if not isinstance(reply, bytes):
-            reply = encode_frame(reply(cursor=str(self.settle())))
-        await self._hand_over(reply)
-        self.room.set()
-
-    async def _hand_over(self, frame: bytes) -> None:
-        self._waiting_since = self._source.settings.monotonic()
-        await self._transport.send(frame)
-        self._waiting_since = None
+    def _hand_over_page(self, page: Page) -> None:
+        if page.frames:
+            self._hand_over(page.frames)
+        self.position = page.upto
 
     def _queue(self, reply: bytes | type[ServerPing | ServerPong]) -> None:
         self._replies.append(reply)
-        if len(self._replies) >= self._source.settings.replies_pending:
-            self.room.clear()
-        self._work.set()
+        self._source.flush.add(self)
+
+    def _drop_events(self) -> None:
+        self._events.clear()
+        self.pending_bytes = 0

@@ -52,17 +52,19 @@ from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.delivery import Delivery
     from sanctum_messaging.hub.opening import Handshake, Opening
     from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.registry import Parts
-    from sanctum_messaging.hub.transport import Transport
+    from sanctum_messaging.ports.transport import Transport
     from sanctum_messaging.protocol.session import ServerSession
 
 
 class Dialogue:
-    """The incoming side of a connection; ``run`` is the one task that reads."""
+    """The incoming side of a connection: most frames are answered at once, and the others by a task each."""
 
     def __init__(
         self,
@@ -80,37 +82,53 @@ class Dialogue:
         self._session = session
         self._delivery = delivery
         self._handshake = handshake
-        self._slots = asyncio.Semaphore(parts.source.settings.frames_in_flight)
         self._gate = FloodGate(parts.source.settings, parts.source.counters)
+        self._inbox: list[str | bytes] = []
+        """Messages that wait for an earlier one, or for room for their replies."""
+        self._held: AnyClientFrame | None = None
+        """The frame that has to get somewhere before the next one is taken."""
+        self._in_flight = 0
         self.id = secrets.token_hex(16)
         self.actor: Actor | None = None
         self.opening: Opening | None = None
         self.received = 0
         """Frames that came, well-formed or not."""
-        self.listening = False
+        self.listening = True
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
     def part(self) -> None:
-        """Let go of the connection, once all its tasks are over: two that hold each other outlive their use."""
-        del self._owner
+        """Let go of the connection, once it is over: two that hold each other outlive their use."""
+        del self._owner, self._delivery, self._transport
 
-    async def run(self) -> None:
-        """Take frames until the connection is closing.
+    def take(self, message: str | bytes) -> None:
+        """Take the next message, or keep it until those before it allow."""
+        self._inbox.append(message)
+        self.go_on()
 
-        Raises:
-            DisconnectedError: the client is gone.
-        """
-        while self._session.phase is not Phase.CLOSING:
-            await self._delivery.room.wait()
-            self.listening = True
-            message = await self._transport.receive()
-            self.listening = False
-            self.received += 1
-            now = self._parts.source.settings.monotonic()
-            self._session.heard(now)
-            await self._take(message, now)
+    def go_on(self) -> None:
+        """Take what has come, as long as nothing has to be waited for; if something has, have no more read."""
+        while self._inbox and self._may_take():
+            self._take(self._inbox.pop(0))
+        if self._session.phase is Phase.CLOSING:
+            self._inbox.clear()
+            return
+        listening = not self._inbox and self._may_take()
+        if listening is not self.listening:
+            self.listening = listening
+            (self._transport.resume_reading if listening else self._transport.pause_reading)()
 
-    async def _take(self, message: str | bytes, now: float) -> None:
+    def _may_take(self) -> bool:
+        return (
+            self._session.phase is not Phase.CLOSING
+            and self._held is None
+            and self._in_flight < self._parts.source.settings.frames_in_flight
+            and self._delivery.has_room
+        )
+
+    def _take(self, message: str | bytes) -> None:
+        self.received += 1
+        now = self._parts.source.settings.monotonic()
+        self._session.heard(now)
         frame_id = None
         try:
             if not self._gate.admits(now):
@@ -119,22 +137,16 @@ class Dialogue:
             frame = decode_frame(message)
             frame_id = frame.id
             self._session.check_expected(frame)
-            await self._answer(frame)
+            self._answer(frame)
         except BadFrameError as error:
             self._owner.close(error.code)
-        except RefusedFrameError as error:
-            self._refuse(_present_refusal(error), error.frame_id or frame_id)
-        except SanctumError as error:
+        except (RefusedFrameError, SanctumError) as error:
             self._refuse(error, frame_id)
+        except Exception as error:  # noqa: BLE001 - it ends this connection, and the server goes on
+            self._owner.fail(error)
 
-    async def _answer(self, frame: AnyClientFrame) -> None:
+    def _answer(self, frame: AnyClientFrame) -> None:
         match frame:
-            case Send() | Read() | Typing():
-                # Both waits hold up the reading, the second at 32 in flight; the tasks' first steps run in order.
-                if self.actor is not None:
-                    await self._parts.callables.admit_frame(self.actor, frame)
-                await self._slots.acquire()
-                self._owner.spawn(partial(self._perform, frame))
             case Ack():
                 self._acknowledge(frame)
             case Ping():
@@ -142,24 +154,45 @@ class Dialogue:
                 self._confirm(frame.id, _NOTHING)
             case Pong():
                 pass
+            case Send() | Read() | Typing():
+                self._begin_work(frame, self._perform(frame))
             case Hello():
-                await self._open(frame)
+                self._begin_work(frame, self._open(frame))
             case Auth():
-                await self._refresh(frame)
+                self._begin_work(frame, self._refresh(frame))
             case Bye():
-                await self._leave(frame)
+                self._begin_work(frame, self._leave(frame))
             case _:
                 assert_never(frame)
 
-    async def _perform(self, frame: Send | Read | Typing) -> None:
+    def _begin_work(self, frame: AnyClientFrame, work: Coroutine[None, None, None]) -> None:
+        """Have a task do what has to be waited for; the next frame is held until ``_release``."""
+        self._held = frame
+        self._in_flight += 1
+        self._owner.spawn(partial(self._work, frame, work))
+
+    async def _work(self, frame: AnyClientFrame, work: Coroutine[None, None, None]) -> None:
         try:
-            if self.actor is not None:
-                outcome = await self._parts.callables.on_frame(self.actor, frame)
-                self._confirm(frame.id, outcome)
-        except SanctumError as error:
+            await work
+        except (RefusedFrameError, SanctumError) as error:
             self._refuse(error, frame.id)
         finally:
-            self._slots.release()
+            self._in_flight -= 1
+            self._release(frame)
+
+    def _release(self, frame: AnyClientFrame) -> None:
+        if self._held is frame:
+            self._held = None
+        self.go_on()
+
+    async def _perform(self, frame: Send | Read | Typing) -> None:
+        if self.actor is None:
+            return
+        await self._parts.callables.admit_frame(self.actor, frame)
+        # The next frame is taken after the first step of this one, so that both enter the log in this order.
+        asyncio.get_running_loop().call_soon(self._release, frame)
+        outcome = await self._parts.callables.on_frame(self.actor, frame)
+        self._confirm(frame.id, outcome)
 
     def _acknowledge(self, frame: Ack) -> None:
         cursor = Cursor.parse(frame.cursor)
@@ -233,7 +266,10 @@ class Dialogue:
             result = Raw(b"{}" if outcome.result is None else msgspec.json.encode(outcome.result))
             self._delivery.reply(Ok(id=frame_id, result=result, replayed=True if outcome.replayed else UNSET))
 
-    def _refuse(self, error: SanctumError, frame_id: str | None) -> None:
+    def _refuse(self, error: RefusedFrameError | SanctumError, frame_id: str | None) -> None:
+        if isinstance(error, RefusedFrameError):
+            frame_id = error.frame_id or frame_id
+            error = _present_refusal(error)
         problem = present_problem(error, self.id)
         self._delivery.reply(Error(problem=problem, id=UNSET if frame_id is None else frame_id))
 

@@ -2,13 +2,14 @@
 
 async with WebSocketHub(authenticate=…, log=…, …) as hub:
     hub.apply(committed)                 # by the writer, after each commit
-    await hub.serve(transport, …)        # by an endpoint, for each socket
+    hub.open(transport, …)               # by an endpoint, for each socket
     await hub.read(actor, …)             # by GET /v1/sync
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
@@ -47,11 +48,14 @@ if TYPE_CHECKING:
         PersistResumeState,
     )
     from sanctum_messaging.hub.opening import Handshake
-    from sanctum_messaging.hub.transport import Transport
     from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.log import EventLog
     from sanctum_messaging.ports.resume_store import Takeover
     from sanctum_messaging.ports.streams import EncodedPage
+    from sanctum_messaging.ports.transport import Listener, Transport
+
+_TURNS = 4
+"""Ticks until each connection was looked at: they are many, and nothing about them is due to the second."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -137,6 +141,8 @@ class WebSocketHub:
         try:
             await self.drain()
         finally:
+            for connection in tuple(self._parts.registry.connections):
+                connection.cut_off()
             await self._lifespan.__aexit__(kind, error, trace)
 
     @property
@@ -180,12 +186,16 @@ class WebSocketHub:
         """Read a stream by polling; see ``ports.streams.Streams``, which the hub implements."""
         return await self._polls.read(actor, cursor=cursor, limit=limit, wait_ms=wait_ms)
 
-    async def serve(self, transport: Transport, handshake: Handshake) -> None:
-        """Serve one socket until it is closed. While draining, it is sent away at once."""
+    def open(self, transport: Transport, handshake: Handshake) -> Listener:
+        """Serve one socket until it is closed; return who is to be told what happens on it.
+
+        While draining, it is sent away at once.
+        """
         connection = Connection(self._parts, transport, handshake)
+        connection.begin()
         if self._draining:
             connection.drain(0)
-        await connection.run()
+        return connection
 
     async def drain(self) -> None:
         """Send everybody away, within 5 s: ``drain``, then close 4000; resume states are kept and polls answered."""
@@ -197,19 +207,19 @@ class WebSocketHub:
             async with asyncio.timeout(self.settings.drain_seconds):
                 await self._parts.registry.empty.wait()
 
-    def tick(self) -> None:
-        """Look at all that depends on time; called every ``tick_seconds``."""
+    def tick(self, turn: slice = slice(None)) -> None:
+        """Look at all that depends on time, and at the connections whose turn it is; called every ``tick_seconds``."""
         now = self.settings.monotonic()
-        for connection in tuple(self._parts.registry.connections):
+        for connection in tuple(self._parts.registry.connections)[turn]:
             connection.tick(now)
         self._users.expire(now)
         self._signals.tick(now)
 
     async def _run_ticks(self) -> None:
-        while True:
+        for number in itertools.cycle(range(_TURNS)):
             await asyncio.sleep(self.settings.tick_seconds)
             try:
-                self.tick()
+                self.tick(slice(number, None, _TURNS))
             except Exception:
                 _logger.exception("tick_failed")
 
@@ -217,8 +227,12 @@ class WebSocketHub:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
         entry = self._ring.append(event)
         self._users.let_in(event)
-        for user in self._users.audience(event):
-            user.deliver(event.cursor, entry.frame)
+        audience = self._users.audience(event)
+        if audience:
+            # Encoded, framed and made a pair once: for each recipient there is a reference more.
+            delivered = (event.cursor, entry.frame)
+            for user in audience:
+                user.deliver(delivered)
         self._users.let_out(event)
         self._polls.wake(event.tenant)
         if event.kind in OF_MEMBERSHIPS:

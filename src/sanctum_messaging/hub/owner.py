@@ -11,12 +11,20 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """The connection that a dialogue belongs to."""
+    """The connection that a dialogue and a delivery belong to."""
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> object:
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run something as a task of the connection."""
         ...
 
     def close(self, code: CloseCode) -> None:
         """Close the connection."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Close the connection for something that went wrong, and tell of it in the log."""
+        ...
+
+    def read_on(self) -> None:
+        """Take the client's next frames: its replies have room again."""
         ...

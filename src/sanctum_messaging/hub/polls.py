@@ -10,6 +10,7 @@ from sanctum_messaging.domain.model import Cursor, Position, TenantId
 from sanctum_messaging.hub.catch_up import CatchUp, Page
 from sanctum_messaging.ports.streams import EncodedPage
 from sanctum_messaging.presenters import encode_event
+from sanctum_messaging.protocol.framing import frame_text, payload_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ class TenantReader:
         if not await source.tail.recognises(page.upto, after):
             return Page((), after)
         self._window *= 2
-        frames = [(event.cursor, encode_event(event)) for event in page.events]
+        frames = [(event.cursor, frame_text(encode_event(event))) for event in page.events]
         return Page(frames, page.upto) if epoch == source.tail.epoch else None
 
     def take(self, taken: Sequence[Delivered]) -> bool:
@@ -152,7 +153,7 @@ class Polls:
             if page is None:
                 raise CursorLostError("diverged", self._source.ring.tail)
             cursor = page.upto
-            frames += [frame for _, frame in page.frames]
+            frames += [payload_of(frame) for _, frame in page.frames]
             has_room = reader.take(page.frames)
             has_more = cursor.position != self._source.ring.tail.position
             left = 0.0 if self._draining else until - clock()

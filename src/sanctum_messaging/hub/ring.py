@@ -23,6 +23,7 @@ from sanctum_messaging.domain.model import (
     Position,
 )
 from sanctum_messaging.presenters import encode_event
+from sanctum_messaging.protocol.framing import frame_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -44,9 +45,9 @@ class Entry:
 
     @property
     def frame(self) -> bytes:
-        """The event as it goes over the wire, the same bytes for all."""
+        """The event as it goes over a WebSocket, the same bytes for all."""
         if self._frame is None:
-            self._frame = encode_event(self.event)
+            self._frame = frame_text(encode_event(self.event))
         return self._frame
 
     def replace(self, event: Event) -> None:

@@ -24,15 +24,17 @@ class HubSettings:
     hello_seconds: float = 10.0
     stall_seconds: float = 30.0
     """How long a frame may wait for a peer that does not read."""
+    token_notice_ms: int = 60_000
+    """How long before its token's expiry a client is asked for a fresh one."""
     token_grace_ms: int = 30_000
     """How long after its token's expiry a connection may still bring a fresh one."""
     tick_seconds: float = 0.25
-    """How often timeouts are looked at, all connections in one go: 10,000 take about 10 ms."""
+    """How often something that depends on time is looked at; each connection takes its turn every fourth time."""
     hole_seconds: float = 0.02
     """How long a hole waits to be filled by the writer itself before it is read: two fsyncs of a slow disk."""
     retry_seconds: float = 1.0
     close_seconds: float = 1.0
-    """How long a close waits for what is pending, and again for the peer to take the close frame."""
+    """How long a close waits for the session to be kept."""
     drain_seconds: float = 4.0
     """How long stopping waits for the connections to end; with what follows it stays below 5 s."""
 

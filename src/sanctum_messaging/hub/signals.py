@@ -10,6 +10,7 @@ from sanctum_messaging.hub.early_signals import EarlySignals
 from sanctum_messaging.hub.latest_reads import LatestReads
 from sanctum_messaging.presenters import present_signal
 from sanctum_messaging.protocol.codec import encode_frame
+from sanctum_messaging.protocol.framing import frame_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class Signals:
             self.take(signal)
 
     def _tell(self, signal: Signal) -> None:
-        frame = encode_frame(present_signal(signal))
+        frame = frame_text(encode_frame(present_signal(signal)))
         for user in self._users.hear(signal):
             for receiver in user.live:
                 receiver.hint(frame)

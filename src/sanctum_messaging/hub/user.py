@@ -12,8 +12,8 @@ from sanctum_messaging.domain.model import ConversationId, Cursor, Position, Ten
 class Receiver(Protocol):
     """A connection that is live."""
 
-    def push(self, cursor: Cursor, frame: bytes) -> None:
-        """Take a frame; never waits."""
+    def push(self, delivered: tuple[Cursor, bytes]) -> None:
+        """Take an event; never waits."""
         ...
 
     def hint(self, frame: bytes) -> None:
@@ -56,12 +56,13 @@ class User:
         self.waiting: set[asyncio.Future[None]] = set()
         self.uses = 0
 
-    def deliver(self, cursor: Cursor, frame: bytes) -> None:
+    def deliver(self, delivered: tuple[Cursor, bytes]) -> None:
         """Hand an event to every live connection and wake every poll."""
         # A receiver that is full leaves the set while it is told.
         for receiver in tuple(self.live):
-            receiver.push(cursor, frame)
-        self.wake()
+            receiver.push(delivered)
+        if self.waiting:
+            self.wake()
 
     def wake(self) -> None:
         """Let the polls look again."""

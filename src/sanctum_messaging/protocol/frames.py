@@ -218,4 +218,6 @@ class Drain(ServerFrame, frozen=True, tag="drain"):
     reconnect_in_ms: int
 
 
-AnyServerFrame = Welcome | EventFrame | Live | Ok | Error | SignalFrame | Resync | ServerPing | ServerPong | Drain
+AnyServerFrame = (
+    Welcome | EventFrame | Live | Ok | Error | SignalFrame | Resync | ServerPing | ServerPong | AuthRequired | Drain
+)

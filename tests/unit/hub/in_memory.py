@@ -1,57 +1,119 @@
-"""A socket that is a pair of queues: nothing is buffered between the hub and the client but what a test allows."""
+"""A socket in memory: nothing is buffered between the hub and the client but what a test allows."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.opening import Handshake
-from sanctum_messaging.hub.transport import DisconnectedError
-from tests.hub_client import Client, ClosedError
+from sanctum_messaging.protocol.framing import payload_of
+from tests.hub_client import Client, ClosedError, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from sanctum_messaging.hub.hub import WebSocketHub
+    from sanctum_messaging.ports.transport import Listener
 
 
 class RecordingTransport:
-    """The hub's end. ``stall`` makes it a peer that does not read."""
+    """The hub's end. ``stall`` makes it a peer that does not read: what it is written next fills it."""
 
     def __init__(self) -> None:
         self.sent: asyncio.Queue[str | int] = asyncio.Queue()
-        self.received: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self.handed_over: list[bytes] = []
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self.writes: list[int] = []
+        """How many frames each write held."""
+        self.is_full = False
+        self.is_reading = True
         self.stalled = asyncio.Event()
-        """Set once a frame waits for the peer to read."""
+        """Set once something waits for the peer to read."""
+        self.gone = asyncio.Event()
+        """Set once the hub is told that there is no peer any more, or has closed."""
+        self._unread: list[bytes | int] = []
+        self._stalls = False
+        self._arrived: deque[str | bytes] = deque()
+        self._listener: Listener | None = None
+
+    def start(self, listener: Listener) -> None:
+        self._listener = listener
+
+    # What the peer does.
 
     def stall(self) -> None:
-        self._flowing.clear()
+        self._stalls = True
         self.stalled.clear()
 
     def flow(self) -> None:
-        self._flowing.set()
+        self._stalls = False
+        self.sip()
 
-    async def receive(self) -> str | bytes:
-        message = await self.received.get()
-        if message is None:
-            raise DisconnectedError
-        return message
+    def sip(self) -> None:
+        """Read what is there, and nothing after it if the peer does not read."""
+        self.is_full = False
+        unread, self._unread = self._unread, []
+        for each in unread:
+            self._give(each)
+        if self._listener is not None and not self.gone.is_set():
+            self._listener.writable()
 
-    async def send(self, frame: bytes) -> None:
-        if not self._flowing.is_set():
+    def say(self, message: str | bytes) -> None:
+        self._arrived.append(message)
+        self._tell()
+
+    def vanish(self) -> None:
+        if not self.gone.is_set():
+            self.gone.set()
+            assert self._listener is not None
+            self._listener.disconnected(None)
+
+    @property
+    def unheard(self) -> int:
+        """Messages that the hub does not want to hear yet."""
+        return len(self._arrived)
+
+    # What the hub does.
+
+    @property
+    def unsent(self) -> int:
+        return sum(len(each) for each in self._unread if isinstance(each, bytes))
+
+    def write(self, frames: Sequence[bytes]) -> None:
+        self.writes.append(len(frames))
+        for frame in frames:
+            self._put(payload_of(frame))
+
+    def close(self, code: int, reason: str) -> None:
+        del reason
+        self._put(code)
+        self.gone.set()
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._arrived and self.is_reading and not self.gone.is_set() and self._listener is not None:
+            self._listener.message_received(self._arrived.popleft())
+
+    def _put(self, each: bytes | int) -> None:
+        if isinstance(each, bytes):
+            self.handed_over.append(each)
+        if self._stalls:
+            self._unread.append(each)
+            self.is_full = True
             self.stalled.set()
-            await self._flowing.wait()
-        self.handed_over.append(frame)
-        self.sent.put_nowait(frame.decode())
+        else:
+            self._give(each)
 
-    async def close(self, code: int, reason: str) -> None:
-        if not self._flowing.is_set():
-            await self._flowing.wait()
-        self.sent.put_nowait(code)
+    def _give(self, each: bytes | int) -> None:
+        self.sent.put_nowait(each.decode() if isinstance(each, bytes) else each)
 
 
 class MemoryLink:
@@ -61,7 +123,7 @@ class MemoryLink:
         self.transport = transport
 
     async def write(self, message: str | bytes) -> None:
-        self.transport.received.put_nowait(message)
+        self.transport.say(message)
 
     async def read(self) -> str:
         message = await self.transport.sent.get()
@@ -74,33 +136,39 @@ class MemoryLink:
 class Socket(Client):
     """A client whose socket a test holds in its hand."""
 
-    def __init__(self, transport: RecordingTransport) -> None:
+    def __init__(self, transport: RecordingTransport, hub: WebSocketHub) -> None:
         super().__init__(MemoryLink(transport))
         self.transport = transport
-        self.served: asyncio.Task[None] | None = None
+        self._hub = hub
+        self.connection: Connection | None = None
 
     async def vanish(self) -> None:
         """Go away without a word, and wait until the hub has noticed."""
-        self.transport.received.put_nowait(None)
+        self.transport.vanish()
         self.transport.flow()
-        if self.served is not None:
-            await asyncio.wait([self.served])
+        await self.over()
         # Whoever still reads from it learns that it is over.
         self.transport.sent.put_nowait(1006)
+
+    async def over(self) -> None:
+        """Wait until the hub has forgotten the connection."""
+        await until(lambda: self.connection not in self._hub._parts.registry.connections)
 
 
 class Sockets:
     """Opens sockets to a hub; all are gone at the end."""
 
-    def __init__(self, hub: WebSocketHub, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, hub: WebSocketHub) -> None:
         self.hub = hub
-        self._tasks = tasks
         self._open: list[Socket] = []
 
     def open(self, handshake: Handshake | None = None) -> Socket:
         """Open a socket and say nothing yet."""
-        socket = Socket(RecordingTransport())
-        socket.served = self._tasks.create_task(self.hub.serve(socket.transport, handshake or Handshake()))
+        socket = Socket(RecordingTransport(), self.hub)
+        connection = self.hub.open(socket.transport, handshake or Handshake())
+        assert isinstance(connection, Connection)
+        socket.connection = connection
+        socket.transport.start(connection)
         self._open.append(socket)
         return socket
 
@@ -123,9 +191,8 @@ class Sockets:
 
 @asynccontextmanager
 async def open_sockets(hub: WebSocketHub) -> AsyncGenerator[Sockets]:
-    async with asyncio.TaskGroup() as tasks:
-        sockets = Sockets(hub, tasks)
-        try:
-            yield sockets
-        finally:
-            await sockets.vanish()
+    sockets = Sockets(hub)
+    try:
+        yield sockets
+    finally:
+        await sockets.vanish()

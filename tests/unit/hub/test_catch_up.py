@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sanctum_messaging.domain.model import ORIGIN, Cursor, HistoryVisibility, Position, TenantId, UserId
 from sanctum_messaging.hub.catch_up import CatchUp
 from sanctum_messaging.presenters import encode_event
+from sanctum_messaging.protocol.framing import frame_text
 from tests.unit.hub.happenings import STEPS, Happenings, fresh_world
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ async def expected(world: World, name: str, after: Cursor) -> list[bytes]:
     page = await world.store.read_stream(
         TENANT, UserId(name), after=after.position, upto=world.hub.tail.position, limit=100_000
     )
-    return [encode_event(event) for event in page.events]
+    return [frame_text(encode_event(event)) for event in page.events]
 
 
 async def caught_up(

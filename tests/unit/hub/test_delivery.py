@@ -61,7 +61,7 @@ class TestASlowReader:
         group, _ = await slow_reader(world, sockets)
         await world.send_many(group, "ada", 200, LARGE)
         (connection,) = world.hub._parts.registry.connections
-        assert connection.delivery._events == connection.delivery._replies
+        assert connection.delivery._events == []
         assert connection.delivery.pending_bytes == 0
 
     async def test_reads_from_the_database_what_the_ring_has_dropped(self, world: World, sockets: Sockets) -> None:
@@ -154,7 +154,7 @@ class TestReplies:
             # Nothing here waits for anything but this loop, which has come to rest long before.
             await asyncio.sleep(0)
         assert 0 < len(connection.delivery._replies) <= world.settings.replies_pending
-        assert ben.transport.received.qsize() > 400
+        assert ben.transport.unheard > 300
         ben.transport.flow()
         for number in range(2, 502):
             await ben.assert_replied(f"f{number}", code="unknown_op")

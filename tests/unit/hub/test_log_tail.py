@@ -383,10 +383,8 @@ class TestALogThatIsAnother:
             await world.send(group, "ada", "x" * 7_000)
         await ben.transport.stalled.wait()
         if behind:
-            # One event goes through, and the next is the first of a page.
-            ben.transport.flow()
-            ben.transport.stall()
-            await ben.transport.stalled.wait()
+            # One event goes through, and next is a page.
+            ben.transport.sip()
         await restore_backup(world, database, lost=20 if behind else 1)
         world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
         await ada.assert_pushed("resync", reason="diverged")

@@ -20,8 +20,14 @@ class Holder:
     def __init__(self) -> None:
         self.closed: list[CloseCode] = []
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> object:
-        raise NotImplementedError
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        raise AssertionError(work)
+
+    def fail(self, error: Exception) -> None:
+        raise error
+
+    def read_on(self) -> None:
+        raise AssertionError
 
     def close(self, code: CloseCode) -> None:
         self.closed.append(code)

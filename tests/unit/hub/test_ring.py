@@ -20,6 +20,7 @@ from sanctum_messaging.domain.model import (
 )
 from sanctum_messaging.hub.ring import Lane, Ring
 from sanctum_messaging.presenters import encode_event
+from sanctum_messaging.protocol.framing import frame_text
 
 GROUPS = [ConversationId(name) for name in "abcd"]
 
@@ -74,9 +75,9 @@ class TestRing:
     def test_gives_the_frames_as_they_are_everywhere(self) -> None:
         made = ring()
         entry = made.append(event(1))
-        assert entry.frame == encode_event(event(1))
+        assert entry.frame == frame_text(encode_event(event(1)))
         assert entry.frame is entry.frame, "encoded once"
-        assert [entry.frame for entry in made.entries(["a"], Position(0))] == [encode_event(event(1))]  # type: ignore[list-item]
+        assert [entry.frame for entry in made.entries(["a"], Position(0))] == [frame_text(encode_event(event(1)))]  # type: ignore[list-item]
 
     def test_knows_the_tags_of_what_it_holds(self) -> None:
         made = ring(*(event(position) for position in range(1, 6)), max_events=3)

@@ -109,6 +109,7 @@ _SERVER: Mapping[str, dict[str, Any]] = {
     "resync": {"reason": "diverged", "cursor": story.EDITED},
     "ping": {"cursor": story.EDITED},
     "pong": {"cursor": story.EDITED},
+    "authRequired": {"expiresAt": "2026-11-22T10:30:00.000Z"},
     "drain": {"reconnectInMs": 1_200},
 }
 

@@ -1,4 +1,7 @@
-"""The hub's socket as an ASGI application, for uvicorn's ``websockets-sansio`` and every other server."""
+"""The hub's socket as an ASGI application, for every server.
+
+Our own server hands the socket over once it is accepted; with any other one, ASGI messages carry what is said.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ import msgspec
 
 from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, SanctumError, UnauthenticatedError
 from sanctum_messaging.hub.callables import Credentials
+from sanctum_messaging.hub.endpoints.asgi_transport import ASGITransport
 from sanctum_messaging.hub.opening import Handshake
-from sanctum_messaging.hub.transport import DisconnectedError
+from sanctum_messaging.ports.transport import SERVER_SOCKET
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.protocol.frames import SUBPROTOCOL
@@ -20,6 +24,7 @@ from sanctum_messaging.protocol.frames import SUBPROTOCOL
 if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.hub import WebSocketHub
+    from sanctum_messaging.ports.transport import ServerSocket
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -53,12 +58,17 @@ class WebSocketEndpoint:
             return
         scope[_ACCEPTED] = True
         await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
-        transport = ASGITransport(receive, send)
         if closing is not None:
             scope[_REFUSED] = int(closing)
-            await transport.close(closing, CLOSE_REASONS[closing])
+            await send({"type": "websocket.close", "code": closing, "reason": CLOSE_REASONS[closing]})
             return
-        await self._hub.serve(transport, Handshake(actor, request.act_as, request.origin, request.peer))
+        handshake = Handshake(actor, request.act_as, request.origin, request.peer)
+        socket: ServerSocket | None = (scope.get("extensions") or {}).get(SERVER_SOCKET)
+        if socket is None:
+            transport = ASGITransport(receive, send)
+            await transport.run(self._hub.open(transport, handshake))
+        else:
+            socket.start(self._hub.open(socket, handshake))
 
     async def _authenticate(self, request: Request) -> tuple[Actor | None, SanctumError | None]:
         """Prove what came with the handshake; the origin is checked even if no token came."""
@@ -113,34 +123,6 @@ class Request:
         if isinstance(refusal, ForbiddenError | RevokedError):
             return CloseCode.FORBIDDEN
         return CloseCode.UNAUTHENTICATED if isinstance(refusal, UnauthenticatedError) else None
-
-
-class ASGITransport:
-    """An accepted socket, as ``hub.transport.Transport``."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-
-    async def receive(self) -> str | bytes:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            raise DisconnectedError
-        text: str | None = message.get("text")
-        return bytes(message["bytes"]) if text is None else text
-
-    async def send(self, frame: bytes) -> None:
-        await self._tell({"type": "websocket.send", "text": frame.decode()})
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._tell({"type": "websocket.close", "code": code, "reason": reason})
-
-    async def _tell(self, message: Message) -> None:
-        try:
-            await self._send(message)
-        except OSError:
-            # This is what a server raises once the client is gone (ASGI, "Disconnected Client").
-            raise DisconnectedError from None
 
 
 def _decode(value: bytes) -> str:
