@@ -136,9 +136,8 @@ class Run {
   }
 
   async #silent(ms) {
-    const before = this.#said();
     await this.#clock.advance(ms);
-    check(this.#said() === before, `the client was not silent: ${this.#said()}`);
+    this.#checkNothingIsUnnamed();
   }
 
   async #until(ms) {
@@ -171,12 +170,16 @@ class Run {
 
   async #checkNothingIsLeft() {
     await settle();
+    this.#checkNothingIsUnnamed();
+    this.#application.checkNothing();
+  }
+
+  #checkNothingIsUnnamed() {
     check(this.#opened.length === 0, `the client opened ${this.#opened.length} sockets more`);
     for (const [name, { frames }] of this.#sockets) {
       const left = frames.filter(({ op }) => !SET_ASIDE.has(op));
       check(left.length === 0, `the client wrote ${JSON.stringify(left)} on ${name}`);
     }
-    this.#application.checkNothing();
   }
 }
 
