@@ -49,10 +49,11 @@ async def play(port: int, token: str, row: Row, way: Cut) -> Outcome:
                 await line.write(piece)
                 await asyncio.sleep(0)
         if row.then is Then.ASK:
+            await line.hear(row.outcomes[0])
             await line.write(text(question(_LAST)))
         elif row.then is Then.LEAVE:
             line.leave()
-        return await line.hear_out()
+        return await line.hear_out(answers=row.then is not Then.WAIT)
 
 
 class Line:
@@ -64,6 +65,7 @@ class Line:
         self._unread = b""
         self._pongs: list[bytes] = []
         self._texts: list[str] = []
+        self._end: int | End | None = None
 
     async def write(self, raw: bytes) -> None:
         """Send bytes, or some of them if the server has hung up meanwhile."""
@@ -90,48 +92,53 @@ class Line:
                 return
         raise AssertionError("the connection ended")
 
-    async def hear_out(self) -> Outcome:
-        """Read to the end of the connection."""
-        while (frame := await self._read()) is not None:
-            if frame.opcode == CLOSE:
-                return await self._end(_code_of(frame))
-            if frame.opcode == PONG:
-                self._pongs.append(frame.payload)
-            elif self._hear(frame) == f"ok {_LAST}":
-                return await self._part()
-        return self._outcome(End.DROPPED)
+    async def hear(self, outcome: Outcome) -> None:
+        """Read as many answers as there shall be, so that none of them waits for what the client says next."""
+        wanted = len(outcome.pongs) + len(outcome.texts)
+        while self._end is None and len(self._pongs) + len(self._texts) < wanted:
+            await self._hear_next()
 
-    def _hear(self, frame: Frame) -> str | None:
+    async def hear_out(self, *, answers: bool) -> Outcome:
+        """Read to the end of the connection. Who has sent a close does not answer the server's."""
+        while self._end is None:
+            await self._hear_next()
+        if self._end is not End.DROPPED:
+            if answers:
+                await self.write(close(NORMAL))
+            await self._see_end(self._end)
+        return Outcome(self._end, tuple(self._pongs), tuple(self._texts))
+
+    async def _hear_next(self) -> None:
+        frame = await self._read()
+        if frame is None:
+            self._end = End.DROPPED
+        elif frame.opcode == CLOSE:
+            self._end = _code_of(frame)
+        elif frame.opcode == PONG:
+            self._pongs.append(frame.payload)
+        else:
+            self._hear_text(frame)
+
+    def _hear_text(self, frame: Frame) -> None:
         assert frame.opcode == TEXT, frame
         said = json.loads(frame.payload)
-        heard = None
-        if said["op"] == "ok":
-            heard = f"ok {said['id']}"
-        elif said["op"] == "error":
-            heard = f"error {said['problem']['code']}"
-        if heard is not None and heard != f"ok {_LAST}":
-            self._texts.append(heard)
-        return heard
+        if said["op"] == "error":
+            self._texts.append(f"error {said['problem']['code']}")
+        elif said["op"] == "ok" and said["id"] == _LAST:
+            self._end = End.LIVES
+        elif said["op"] == "ok":
+            self._texts.append(f"ok {said['id']}")
 
-    async def _end(self, code: int) -> Outcome:
-        """Answer a close, as a client does, and see that nothing follows it."""
-        await self.write(close(NORMAL))
-        assert await self._read() is None
-        return self._outcome(code)
-
-    async def _part(self) -> Outcome:
-        """Take leave of a server that is still there: it has to answer the close."""
-        await self.write(close(NORMAL))
+    async def _see_end(self, end: int | End) -> None:
+        """See that a server that lives answers the close, and that nothing follows one."""
         frame = await self._read()
-        while frame is not None and frame.opcode == TEXT:
+        if end is End.LIVES:
+            while frame is not None and frame.opcode == TEXT:
+                frame = await self._read()
+            assert frame is not None
+            assert (frame.opcode, _code_of(frame)) == (CLOSE, NORMAL)
             frame = await self._read()
-        assert frame is not None
-        assert (frame.opcode, _code_of(frame)) == (CLOSE, NORMAL)
-        assert await self._read() is None
-        return self._outcome(End.LIVES)
-
-    def _outcome(self, end: int | End) -> Outcome:
-        return Outcome(end, tuple(self._pongs), tuple(self._texts))
+        assert frame is None, frame
 
     async def _read(self) -> Frame | None:
         """Read a frame: unmasked, whole and without reserved bits. None if the connection ended before it."""
