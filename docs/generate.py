@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 
-RESERVED_CLOSE_CODES = frozenset({CloseCode.OVERLOADED, CloseCode.TOO_MANY_CONNECTIONS})
+RESERVED_CLOSE_CODES = frozenset({CloseCode.OVERLOADED})
 """Part of the protocol, for clients to know; this version sends none of them."""
 RESERVED_PROBLEMS: frozenset[str] = frozenset()
 """As above."""

@@ -34,7 +34,7 @@ from sanctum_messaging.domain.model import (
     Millis,
     UserId,
 )
-from sanctum_messaging.hub.callables import admit_all
+from sanctum_messaging.hub.callables import admit_all, take_all_on
 from sanctum_messaging.hub.hub import WebSocketHub
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.ports import Ports
@@ -44,12 +44,12 @@ from sanctum_messaging.workers.writer import Writer
 from tests.acting import actor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.events import Committed, Event, Memberships, Signal
     from sanctum_messaging.domain.model import Cursor, Position, TenantId
-    from sanctum_messaging.hub.callables import AdmitFrame, Credentials, OnFrame, PersistResumeState
+    from sanctum_messaging.hub.callables import AdmitFrame, Credentials, OnFrame, PersistResumeState, TakeOn
     from sanctum_messaging.ports.log import CursorState, StreamPage
     from sanctum_messaging.ports.resume_store import ResumeState, Takeover
     from sanctum_messaging.ports.store import Store
@@ -145,7 +145,8 @@ class World:
         self.on_frame: OnFrame = create_on_frame(self.ports)
         self.admit_frame: AdmitFrame = admit_all
         self.persist: PersistResumeState = self.resume_store.persist
-        """These three a test may replace at any time."""
+        self.take_on: TakeOn = take_all_on
+        """These four a test may replace at any time."""
         self.settings = HubSettings(now=clock.now, monotonic=clock.monotonic, tick_seconds=3_600, hole_seconds=0)
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]  # test data
         self.sweep_seconds: float | None = None
@@ -166,6 +167,7 @@ class World:
             on_frame=self._perform,
             admit_frame=self._admit,
             is_revoked=self.is_revoked,
+            take_on=self._take_on,
             settings=self.settings,
             sweep_seconds=lambda: self.sweep_seconds,
             invalidate=self._invalidate,
@@ -190,6 +192,9 @@ class World:
     def is_revoked(self, who: Actor, /) -> bool:
         """Tell whether a caller's token is withdrawn."""
         return who.bearer in self.revoked
+
+    def _take_on(self, peer: str | None, /) -> Callable[[], None]:
+        return self.take_on(peer)
 
     async def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> FrameResult:
         return await self.on_frame(who, frame)

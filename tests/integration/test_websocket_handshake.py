@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from sanctum_messaging.domain.errors import UnavailableError
 from tests.acting import actor
+from tests.hub_client import ClosedError, until
 from tests.integration.websockets_world import Served, WebSocketLink, served_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -144,3 +146,50 @@ class TestActAs:
     async def test_acts_for_the_token_of_the_hello_too(self, service: Served) -> None:
         client = await service.open(headers={"Act-As": "ben"})
         assert (await client.hello(token="robot"))["user"] == "ben"
+
+
+class TestWhatIsTooMuch:
+    async def test_is_refused_before_the_upgrade_and_before_anything_is_proven(self, service: Served) -> None:
+        service.world.take_on = overloaded
+        for headers in (bearer("ben"), bearer("bad"), {}, {"Origin": service.world.forbidden_origin}):
+            for protocols in ((), ("sanctum.v1", "bearer.ben")):
+                status, problem, answered = await refusal(service, *protocols, headers=headers)
+                assert (status, problem["code"], problem["retryAfterMs"]) == (503, "overloaded", 1_500)
+                assert answered["retry-after"] == "2"
+
+    async def test_is_no_more_so_once_a_socket_is_over_however_it_ended(self, service: Served) -> None:
+        places = Places(service)
+        for headers in (bearer("bad"), {"Origin": service.world.forbidden_origin}):
+            await refusal(service, headers=headers)
+        for protocols in (("sanctum.v1", "bearer.bad"), ("sanctum.v9", "bearer.ben")):
+            client = await service.open(*protocols)
+            with pytest.raises(ClosedError):
+                await client.link.read()
+        assert (places.taken, places.left) == (4, 4)
+        client = await service.open(headers=bearer("ben"))
+        await client.hello()
+        assert (places.taken, places.left) == (5, 4)
+        assert isinstance(client.link, WebSocketLink)
+        client.link.connection.transport.abort()
+        await until(lambda: places.left == 5)
+
+
+def overloaded(_peer: str | None) -> Callable[[], None]:
+    raise UnavailableError("Not now.", code="overloaded", retry_after_ms=1_500)
+
+
+class Places:
+    """Counts what is taken on, and what is over."""
+
+    def __init__(self, service: Served) -> None:
+        self.taken = 0
+        self.left = 0
+        service.world.take_on = self.take_on
+
+    def take_on(self, peer: str | None) -> Callable[[], None]:
+        assert peer == "127.0.0.1"
+        self.taken += 1
+        return self.leave
+
+    def leave(self) -> None:
+        self.left += 1

@@ -71,6 +71,9 @@ def test_production_needs_only_the_identity_provider() -> None:
         rate_limit_interval_ms=60_000,
         rate_limit_frames=100,
         rate_limit_allowlist=(ip_network("127.0.0.1"), ip_network("::1")),
+        connections_per_user=20,
+        connections_per_address=1_000,
+        handshakes_per_second=500,
         issuers=(),
         dev=False,
     )

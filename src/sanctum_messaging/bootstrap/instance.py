@@ -10,7 +10,7 @@ from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
 from sanctum_messaging.bootstrap.rate_limits import is_enforced
 from sanctum_messaging.bootstrap.sharing import announcing
-from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with
+from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with, handshakes_of
 from sanctum_messaging.bootstrap.tokens import recorded
 from sanctum_messaging.bootstrap.tracing import traced
 from sanctum_messaging.config import ConfigError, Fault
@@ -73,6 +73,7 @@ class Instance:
             store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
         )
         self.loop_lag = LoopLag(clock.monotonic)
+        self.handshakes = handshakes_of(config, clock, waiting=lambda: self.hub.view.pages_waiting)
         self.hub = WebSocketHub(
             authenticate=authenticate_with(admission, limits, origin_policy(config)),
             load_resume_state=announcing(sharing.resume_states.load, bus),
@@ -82,9 +83,11 @@ class Instance:
             on_frame=recorded(create_on_frame(self.ports), tokens.audit),
             admit_frame=admit_frames_with(limits),
             is_revoked=tokens.known.is_revoked,
+            take_on=self.handshakes.take_on,
             settings=HubSettings(
                 now=clock.now,
                 monotonic=clock.monotonic,
+                connections_per_user=config.connections_per_user,
                 frames_per_second=config.rate_limit_frames,
                 refuses_frames=is_enforced(config),
             ),

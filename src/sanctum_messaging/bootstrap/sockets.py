@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, assert_never
 
 from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
 from sanctum_messaging.domain.limits import Use
+from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Visit
+from sanctum_messaging.guards.handshakes import Handshakes, HandshakeSettings
 from sanctum_messaging.hub.callables import Stage
 from sanctum_messaging.protocol.frames import Read, Send, Typing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sanctum_messaging.api.origins import OriginPolicy
+    from sanctum_messaging.config import Config
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.guards.admission import Admission
     from sanctum_messaging.guards.rate_limits import RateLimits
     from sanctum_messaging.hub.callables import AdmitFrame, Authenticate, Credentials
+    from sanctum_messaging.ports.clock import Clock
 
 _USES = {Stage.HANDSHAKE: Use.CONNECT, Stage.HELLO: Use.OPEN, Stage.RENEWAL: Use.RENEW}
 
@@ -38,6 +44,16 @@ def authenticate_with(admission: Admission, limits: RateLimits, origins: OriginP
         return await admission.admit(visit)
 
     return authenticate_socket
+
+
+def handshakes_of(config: Config, clock: Clock, waiting: Callable[[], int]) -> Handshakes:
+    """Put together what takes handshakes on; ``waiting`` tells how many pages of catch-ups wait for the database."""
+    settings = HandshakeSettings(
+        per_second=config.handshakes_per_second,
+        per_address=config.connections_per_address,
+        exempt=Networks(config.rate_limit_allowlist),
+    )
+    return Handshakes(settings, monotonic=clock.monotonic, waiting=waiting)
 
 
 def admit_frames_with(limits: RateLimits) -> AdmitFrame:

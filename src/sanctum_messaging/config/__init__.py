@@ -88,6 +88,9 @@ class Config:
     rate_limit_interval_ms: int
     rate_limit_frames: int
     rate_limit_allowlist: tuple[Network, ...]
+    connections_per_user: int
+    connections_per_address: int
+    handshakes_per_second: int
     issuers: tuple[IssuerSettings, ...] = ()
     dev: bool = False
 

@@ -1,4 +1,4 @@
-"""The variables of the rate limits."""
+"""The variables of what callers may do: how often, and how much of it at a time."""
 
 from __future__ import annotations
 
@@ -77,6 +77,34 @@ RATE_LIMIT_ALLOWLIST: Variable[tuple[Network, ...]] = Variable(
     parse_networks,
 )
 
+CONNECTIONS_PER_USER = Variable(
+    "CONNECTIONS_PER_USER",
+    "number",
+    20,
+    "Sockets that a user may have open on an instance. 0: no limit.",
+    parse_limit,
+    range=f"0-{MAX_LIMIT}",
+)
+CONNECTIONS_PER_ADDRESS = Variable(
+    "CONNECTIONS_PER_ADDRESS",
+    "number",
+    1_000,
+    "Sockets that an address (IPv6: a /64) may have open on an instance, unless it is on `RATE_LIMIT_ALLOWLIST`. 0: no"
+    " limit.",
+    parse_limit,
+    range=f"0-{MAX_LIMIT}",
+)
+HANDSHAKES_PER_SECOND = Variable(
+    "HANDSHAKES_PER_SECOND",
+    "number",
+    500,
+    "Sockets that an instance lets be opened, twice as many at once; above it clients are told when to come back. 0: no"
+    " limit.",
+    parse_limit,
+    unit="per second",
+    range=f"0-{MAX_LIMIT}",
+)
+
 RATE_LIMITS: tuple[Variable[object], ...] = (
     RATE_LIMIT_MODE,
     RATE_LIMIT_MAX,
@@ -91,4 +119,7 @@ RATE_LIMITS: tuple[Variable[object], ...] = (
     RATE_LIMIT_INTERVAL_MS,
     RATE_LIMIT_FRAMES,
     RATE_LIMIT_ALLOWLIST,
+    CONNECTIONS_PER_USER,
+    CONNECTIONS_PER_ADDRESS,
+    HANDSHAKES_PER_SECOND,
 )

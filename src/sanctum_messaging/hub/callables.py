@@ -7,6 +7,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports.resume_store import DropReason, ResumeState
     from sanctum_messaging.protocol.frames import Read, Send, Typing
@@ -71,6 +73,28 @@ class DropResumeState(Protocol):
         ...
 
 
+class TakeOn(Protocol):
+    """Looks at a handshake before anything is done for it: can this instance bear another socket of that address."""
+
+    def __call__(self, peer: str | None, /) -> Callable[[], None]:
+        """Take a handshake on, and return what is called once: when its socket is over, or did not come to be.
+
+        Raises:
+            RateLimitedError: the address has as many sockets as it may.
+            UnavailableError: ``overloaded``; later it may be taken on.
+        """
+        ...
+
+
+def take_all_on(_peer: str | None, /) -> Callable[[], None]:
+    """Take every handshake on; a ``TakeOn`` for a hub that others protect."""
+    return leave_nothing
+
+
+def leave_nothing() -> None:
+    """Give no place back, since none was counted."""
+
+
 class AdmitFrame(Protocol):
     """Looks at what a client asks for before it is begun: may he, and who should know of it."""
 
@@ -118,3 +142,4 @@ class Callables:
     on_frame: OnFrame
     admit_frame: AdmitFrame
     is_revoked: IsRevoked
+    take_on: TakeOn

@@ -10,7 +10,6 @@ from sanctum_messaging.presenters import encode_event
 from sanctum_messaging.protocol.framing import frame_text
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable, Sequence
 
     from sanctum_messaging.hub.counters import HubCounters
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.log_tail import LogTail
     from sanctum_messaging.hub.ring import Ring
     from sanctum_messaging.hub.settings import HubSettings
+    from sanctum_messaging.hub.turns import Turns
     from sanctum_messaging.hub.user import User
     from sanctum_messaging.hub.users import Users
     from sanctum_messaging.ports.log import EventLog
@@ -48,7 +48,7 @@ class Source:
     ring: Ring
     tail: LogTail
     users: Users
-    database: asyncio.Semaphore
+    database: Turns
     """So many pages are read from the database at a time."""
     flush: Flush
     settings: HubSettings

@@ -68,6 +68,10 @@ class Connection:
         """Where it stands."""
         return self._session.phase
 
+    def is_doubtful(self, now: float) -> bool:
+        """Tell whether the client may be gone without a word."""
+        return self._session.is_doubtful(now)
+
     def begin(self) -> None:
         """Enter it; from then on it ends by itself."""
         self._parts.registry.enter(self)
@@ -213,8 +217,10 @@ class Connection:
         source, opening = self._parts.source, self._dialogue.opening
         source.counters.connections -= 1
         self._parts.registry.leave(self)
+        self._handshake.leave()
         if opening is not None:
             self._parts.registry.give_up(opening.resume)
+            self._parts.registry.let_go(opening.user, self)
             source.users.release(opening.user, self._settings.monotonic())
         self._tell_end(self._closing or _GONE)
         self._dialogue.part()

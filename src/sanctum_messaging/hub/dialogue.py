@@ -220,7 +220,12 @@ class Dialogue:
         if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
             self._owner.close(CloseCode.REPLACED)
             return
-        self._session.welcome(self._parts.source.settings.monotonic(), opening.start.position)
+        settings = self._parts.source.settings
+        now = settings.monotonic()
+        if not self._parts.registry.seat(opening.user, self._owner, most=settings.connections_per_user, now=now):
+            self._owner.close(CloseCode.TOO_MANY_CONNECTIONS)
+            return
+        self._session.welcome(now, opening.start.position)
         self._delivery.reply(self._welcome(opening))
         self._delivery.start(opening.user, opening.start)
         if opening.lost is not None:

@@ -17,7 +17,7 @@ import structlog
 
 from sanctum_messaging.domain.events import OF_MEMBERSHIPS
 from sanctum_messaging.domain.model import ORIGIN
-from sanctum_messaging.hub.callables import Callables, admit_all
+from sanctum_messaging.hub.callables import Callables, admit_all, take_all_on
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
@@ -28,6 +28,7 @@ from sanctum_messaging.hub.registry import Parts
 from sanctum_messaging.hub.ring import Ring
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.hub.signals import Signals
+from sanctum_messaging.hub.turns import Turns
 from sanctum_messaging.hub.users import Users
 from sanctum_messaging.hub.view import HubView
 from sanctum_messaging.protocol.codes import CloseCode
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         LoadResumeState,
         OnFrame,
         PersistResumeState,
+        TakeOn,
     )
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.observability.hot_events import WriteEvent
@@ -68,6 +70,7 @@ class WebSocketHub:
 
     Where others append to the same log, ``sweep_seconds`` says how long the database may go without being looked at.
     ``invalidate`` is told of each conversation whose set of participants changed; none: nothing that is known holds.
+    ``take_on`` is asked of each handshake, before anything is done for it.
     Of ``is_revoked`` it asks for each connection that begins, and for all when told to ``end_revoked``.
     ``write_event`` takes what the log tells of each connection, its beginning and its end.
     """
@@ -83,6 +86,7 @@ class WebSocketHub:
         on_frame: OnFrame,
         admit_frame: AdmitFrame = admit_all,
         is_revoked: IsRevoked = lambda _: False,
+        take_on: TakeOn = take_all_on,
         settings: HubSettings | None = None,
         sweep_seconds: Callable[[], float | None] = lambda: None,
         invalidate: Callable[[ConversationId | None], None] = lambda _: None,
@@ -98,6 +102,7 @@ class WebSocketHub:
             on_frame,
             admit_frame,
             is_revoked,
+            take_on,
         )
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
         self._tail = LogTail(
@@ -117,7 +122,7 @@ class WebSocketHub:
             tail=self._tail,
             users=self._users,
             flush=Flush(),
-            database=asyncio.Semaphore(self.settings.database_catch_ups),
+            database=Turns(self.settings.database_catch_ups),
             settings=self.settings,
             counters=self.counters,
         )

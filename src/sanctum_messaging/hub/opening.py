@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.domain.errors import UnauthenticatedError
 from sanctum_messaging.domain.model import Actor, Cursor
-from sanctum_messaging.hub.callables import Credentials, Stage
+from sanctum_messaging.hub.callables import Credentials, Stage, leave_nothing
 from sanctum_messaging.hub.resume import Resume, open_resume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sanctum_messaging.hub.callables import Callables
     from sanctum_messaging.hub.catch_up import Source
     from sanctum_messaging.hub.user import User
@@ -26,6 +28,8 @@ class Handshake:
     act_as: str | None = None
     origin: str | None = None
     peer: str | None = None
+    leave: Callable[[], None] = leave_nothing
+    """Gives the place of the socket back, once it is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.protocol.codes import CloseCode
+    from sanctum_messaging.protocol.session import Phase
 
 
 class Owner(Protocol):
@@ -15,6 +16,15 @@ class Owner(Protocol):
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run something as a task of the connection."""
+        ...
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        ...
+
+    def is_doubtful(self, now: float) -> bool:
+        """Tell whether its client may be gone without a word."""
         ...
 
     def close(self, code: CloseCode) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.protocol.codes import CloseCode
+from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
     from sanctum_messaging.hub.callables import Callables
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.connection import Connection
     from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.resume import Resume
+    from sanctum_messaging.hub.user import User
     from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.resume_store import Takeover
 
@@ -24,6 +26,7 @@ class Registry:
     def __init__(self) -> None:
         self.connections: set[Connection] = set()
         self._holders: dict[str, tuple[Resume, Owner]] = {}
+        self._seated: dict[User, dict[Owner, None]] = {}
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -60,6 +63,27 @@ class Registry:
         held = self._holders.get(resume.id)
         if held is not None and held[0] is resume:
             del self._holders[resume.id]
+
+    def seat(self, user: User, owner: Owner, *, most: int, now: float) -> bool:
+        """Count a connection of a user; false if he has as many as he may, and all of them are alive.
+
+        The eldest whose client seems to be gone makes room for one that surely is there.
+        """
+        others = [each for each in self._seated.get(user, ()) if each.phase is not Phase.CLOSING]
+        if most and len(others) >= most:
+            doubtful = next((each for each in others if each.is_doubtful(now)), None)
+            if doubtful is None:
+                return False
+            doubtful.close(CloseCode.HEARTBEAT)
+        self._seated.setdefault(user, {})[owner] = None
+        return True
+
+    def let_go(self, user: User, owner: Owner) -> None:
+        """Count a connection of a user no more, if it was."""
+        seated = self._seated.get(user, {})
+        seated.pop(owner, None)
+        if not seated:
+            self._seated.pop(user, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class HubSettings:
     sync_bytes: int = 1024 * 1024
     database_catch_ups: int = 8
     """Pages that are read from the database at a time, so that a herd leaves room for everybody else."""
+    connections_per_user: int = 0
+    """How many a user may have; 0: as many as he likes."""
     frames_in_flight: int = 32
     frames_per_second: int = 0
     """What a client may say, and twice as much at once; 0: as much as it likes."""

@@ -17,6 +17,7 @@ class HubView:
     def __init__(self, parts: Parts) -> None:
         self._registry = parts.registry
         self._tail = parts.source.tail
+        self._database = parts.source.database
         self.ring = parts.source.ring
         self.flush = parts.source.flush
 
@@ -30,6 +31,11 @@ class HubView:
     def pending_bytes(self) -> int:
         """What waits to be handed to all connections."""
         return sum(connection.delivery.pending_bytes for connection in self._registry.connections)
+
+    @property
+    def pages_waiting(self) -> int:
+        """How many pages wait for their turn to be read from the database."""
+        return self._database.waiting
 
     @property
     def behind(self) -> int:

@@ -20,6 +20,9 @@ HELLO_SECONDS = 10.0
 SILENT_HEARTBEATS = 2
 """Intervals without any client frame after which the connection is taken for dead (docs/protocol.md, "Heartbeats")."""
 
+DOUBTFUL_SECONDS = 5.0
+"""How long a ``ping`` goes without an answer until the client may be gone: answers take a round trip."""
+
 
 class Phase(Enum):
     """Where a connection stands."""
@@ -60,6 +63,10 @@ class ServerSession:
     def heard(self, now: float) -> None:
         """Note that the client sent something, be it good or bad."""
         self._heard = now
+
+    def is_doubtful(self, now: float) -> bool:
+        """Tell whether a ``ping`` has waited for anything from the client for longer than those that live let it."""
+        return self._pinged > self._heard and now - self._pinged >= DOUBTFUL_SECONDS
 
     def check_expected(self, frame: AnyClientFrame) -> None:
         """Check that a frame is legal in this phase.

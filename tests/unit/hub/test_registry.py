@@ -8,6 +8,7 @@ from sanctum_messaging.domain.model import ORIGIN, DeviceId, SessionId, TenantId
 from sanctum_messaging.hub.registry import Registry
 from sanctum_messaging.hub.resume import Resume
 from sanctum_messaging.ports.resume_store import ResumeState
+from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +29,13 @@ class Holder:
 
     def read_on(self) -> None:
         raise AssertionError
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.CLOSING if self.closed else Phase.LIVE
+
+    def is_doubtful(self, now: float) -> bool:
+        raise AssertionError(now)
 
     def close(self, code: CloseCode) -> None:
         self.closed.append(code)

@@ -137,6 +137,13 @@ class TestTime:
                 welcomed.heard(second)
             assert welcomed.find_due(second, listening=True) in {None, Due.PING}
 
+    def test_who_leaves_a_ping_unanswered_is_doubtful(self, welcomed: ServerSession) -> None:
+        assert [welcomed.find_due(second, listening=True) for second in (111, 121)] == [None, Due.PING]
+        assert not welcomed.is_doubtful(125.9)
+        assert welcomed.is_doubtful(126)
+        welcomed.heard(127)
+        assert not welcomed.is_doubtful(140)
+
     def test_nobody_is_dead_whom_we_did_not_listen_to(self, welcomed: ServerSession) -> None:
         for second in range(102, 300):
             assert welcomed.find_due(second, listening=False) in {None, Due.PING}

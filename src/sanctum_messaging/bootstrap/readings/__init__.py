@@ -21,7 +21,7 @@ def instance_readings(instance: Instance) -> list[Reading]:
     return [
         *participant_cache_readings(instance.participants),
         *writer_readings(instance.writer),
-        *hub_readings(instance.hub),
+        *hub_readings(instance.hub, instance.handshakes),
         *token_readings(instance.tokens),
         *rate_limit_readings(instance.limits, instance.hub),
         *queue_readings(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.observability.metrics import Reading
 
 if TYPE_CHECKING:
+    from sanctum_messaging.guards.handshakes import Handshakes
     from sanctum_messaging.hub.hub import WebSocketHub
 
 
-def hub_readings(hub: WebSocketHub) -> list[Reading]:
-    """List the readings of the hub."""
+def hub_readings(hub: WebSocketHub, handshakes: Handshakes) -> list[Reading]:
+    """List the readings of the hub, and of what comes to it."""
     counts, view = hub.counters, hub.view
     return [
         Reading("log_tail", "The position of the newest event applied here.", lambda: hub.tail.position, "gauge"),
@@ -37,6 +38,13 @@ def hub_readings(hub: WebSocketHub) -> list[Reading]:
             "Pages read for connections and polls that catch up.",
             lambda: {"ring": counts.catch_up_ring, "database": counts.catch_up_database},
             label="source",
+        ),
+        Reading("catch_up_pages_waiting", "Pages that wait for the database.", lambda: view.pages_waiting, "gauge"),
+        Reading(
+            "handshakes_refused",
+            "Sockets that were not opened since it would have been too much, by the reason.",
+            lambda: {str(reason): count for reason, count in handshakes.refused.items()},
+            label="reason",
         ),
         Reading("fell_behind", "Times a live connection read too slowly.", lambda: counts.fell_behind),
         Reading("resyncs", "Times a client's cursor was not in the log.", lambda: counts.resyncs),

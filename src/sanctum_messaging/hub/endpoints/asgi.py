@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,24 +52,39 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()
         request = Request.of(scope)
-        actor, refusal = await self._authenticate(request)
-        closing = request.find_close_code(refusal)
-        if refusal is not None and closing is None:
-            await _refuse(scope, send, refusal)
-            return
-        scope[_ACCEPTED] = True
-        await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
-        if closing is not None:
-            scope[_REFUSED] = int(closing)
-            await send({"type": "websocket.close", "code": closing, "reason": CLOSE_REASONS[closing]})
-            return
-        handshake = Handshake(actor, request.act_as, request.origin, request.peer)
+        with ExitStack() as undo:
+            try:
+                leave = self._hub.callables.take_on(request.peer)
+            except SanctumError as refusal:
+                await _refuse(scope, send, refusal)
+                return
+            undo.callback(leave)
+            accepted, actor = await self._shake_hands(scope, send, request)
+            if not accepted:
+                return
+            # From here on the connection gives the place back.
+            undo.pop_all()
+        handshake = Handshake(actor, request.act_as, request.origin, request.peer, leave)
         socket: ServerSocket | None = (scope.get("extensions") or {}).get(SERVER_SOCKET)
         if socket is None:
             transport = ASGITransport(receive, send)
             await transport.run(self._hub.open(transport, handshake))
         else:
             socket.start(self._hub.open(socket, handshake))
+
+    async def _shake_hands(self, scope: Message, send: Send, request: Request) -> tuple[bool, Actor | None]:
+        """Accept a socket or refuse it, in the way in which its client can tell why; say whose it is, if it did."""
+        actor, refusal = await self._authenticate(request)
+        closing = request.find_close_code(refusal)
+        if refusal is not None and closing is None:
+            await _refuse(scope, send, refusal)
+            return False, None
+        scope[_ACCEPTED] = True
+        await send({"type": "websocket.accept", "subprotocol": request.subprotocol})
+        if closing is not None:
+            scope[_REFUSED] = int(closing)
+            await send({"type": "websocket.close", "code": closing, "reason": CLOSE_REASONS[closing]})
+        return closing is None, actor
 
     async def _authenticate(self, request: Request) -> tuple[Actor | None, SanctumError | None]:
         """Prove what came with the handshake; the origin is checked even if no token came."""
