@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Router
 
 from sanctum_messaging.api.calls import ACTOR, ROUTE, VERDICT, Call, Reply, find_address, find_header, send_reply
+from sanctum_messaging.api.handler_deadline import HandlerDeadline
 from sanctum_messaging.api.middleware.access_log import AccessLog
 from sanctum_messaging.api.middleware.address_limit import AddressCheck, AddressCount
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.client_address import ClientAddress
 from sanctum_messaging.api.middleware.cors import CORS
+from sanctum_messaging.api.middleware.front import Front
 from sanctum_messaging.api.middleware.hosts import Hosts
 from sanctum_messaging.api.middleware.problems import Problems
-from sanctum_messaging.api.middleware.request_id import RequestId
-from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
+from sanctum_messaging.api.middleware.request_id import RequestIds
 from sanctum_messaging.api.middleware.traces import Traces
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.problems import REQUEST_ID
@@ -31,6 +32,8 @@ from sanctum_messaging.guards.rate_limits import NO_LIMITS
 from sanctum_messaging.protocol.decoding import StrictDecoder
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from sanctum_messaging.api.services import Services
@@ -46,13 +49,12 @@ def create_api(services: Services) -> ASGIApp:
         app = Hosts(app, settings.allowed_hosts)
     app = Problems(app)
     app = CORS(app, OriginPolicy(settings.cors_origins, credentials=settings.cors_credentials))
-    app = AddressCount(app, services.rate_limits)
-    app = SecurityHeaders(app)
-    app = AccessLog(app, services)
-    if services.tracer is not None:
-        app = Traces(app, services.tracer)
-    app = ClientAddress(app, settings.trusted_proxies)
-    return RequestId(app, services.ports.clock)
+    clock = services.ports.clock
+    prepare = (RequestIds(clock).give, ClientAddress(settings.trusted_proxies).find)
+    app = Front(
+        app, clock, prepare=prepare, conclude=(AddressCount(services.rate_limits).count, AccessLog(services).tell)
+    )
+    return app if services.tracer is None else Traces(app, services.tracer)
 
 
 class Dispatcher:
@@ -68,23 +70,21 @@ class Dispatcher:
         for route in ROUTES:
             self._tree.add(route.method, route.path, Endpoint(services, route))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, one socket, or the server's life."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "websocket":
-            await self._serve_socket(scope, receive, send)
-        else:
-            await self._serve(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request, one socket, or the server's life; there is no step in between."""
+        if scope["type"] == "http":
+            return self._serve(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._serve_socket(scope, receive, send)
+        return _live(receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         found = self._tree.find(scope["method"], raw_path(scope))
         if found is None:
             # Starlette's routes raise their refusals only where they stand in an application.
-            await self._extra({**scope, "app": self}, receive, send)
-            return
+            return self._extra({**scope, "app": self}, receive, send)
         endpoint, scope["path_params"] = found
-        await endpoint(scope, receive, send)
+        return endpoint(scope, receive, send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != WS_PATH:
@@ -107,7 +107,7 @@ class Endpoint:
         self._media_types = route.media_types
         self._decoder = None if route.body is NoBody else StrictDecoder(route.body)
         self._query = QueryReader(route.query or NoQuery)
-        self._seconds = route.seconds
+        self._deadline = HandlerDeadline(route.seconds)
         self._late = "unavailable" if route.method == "GET" else "outcome_unknown"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,14 +126,15 @@ class Endpoint:
 
     async def _handle(self, call: Call[Any, Any]) -> Reply:
         """Call the handler, which has so long. What it gave to a writer is done whatever becomes of it."""
-        deadline = asyncio.timeout(self._seconds)
+        begun = self._deadline.begin()
         try:
-            async with deadline:
-                reply: Reply = await self._handler(call)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise UnavailableError("It took too long.", code=self._late) from None
+            reply: Reply = await self._handler(call)
+        except asyncio.CancelledError:
+            if self._deadline.ended(begun):
+                raise UnavailableError("It took too long.", code=self._late) from None
+            raise
+        finally:
+            self._deadline.finish(begun)
         return reply
 
     def _visit(self, scope: Scope) -> Visit:

@@ -61,11 +61,6 @@ class Level(NamedTuple):
     remaining: int
     reset_ms: int
 
-    @property
-    def wait_ms(self) -> int:
-        """In how many milliseconds one will be there again, where none is left."""
-        return max(1, self.reset_ms - (self.limit.max - 1) * self.limit.interval_ms // self.limit.max)
-
 
 class Verdict(NamedTuple):
     """Whether all charges together passed, with the level of each afterwards, in their order.

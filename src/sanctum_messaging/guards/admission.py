@@ -21,7 +21,7 @@ def _ignore(_verdict: Verdict) -> None:
     """Nobody wants to know."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """A request or a socket that wants to come in.
 

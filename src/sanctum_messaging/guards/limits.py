@@ -44,6 +44,7 @@ class Limits:
         self._of_actor = _limits_of_actor(settings)
         self._of_address = _limits_of_address(settings)
         self._charge_caller = lru_cache(_REMEMBERED)(self._make_charges)
+        self._charge_request = lru_cache(_REMEMBERED)(self._make_all_charges)
         self.of_address = lru_cache(_REMEMBERED)(self._charge_address)
         """Charges a use to the address that it came from."""
 
@@ -57,6 +58,10 @@ class Limits:
         """Charge a use to the caller's device, session and user."""
         return self._charge_caller(use, actor.tenant, actor.user, actor.device, actor.session)
 
+    def of_request(self, use: Use, actor: Actor, address: str | None) -> tuple[Charge, ...]:
+        """Charge a use to the address that it came from, and to the caller's device, session and user."""
+        return self._charge_request(use, actor.tenant, actor.user, actor.device, actor.session, address)
+
     def of_failure(self, address: str | None) -> tuple[Charge, ...]:
         """Charge a refused token to the address that it came from."""
         return self._charge(self._failures, address)
@@ -65,6 +70,11 @@ class Limits:
         """List every limit that this caller draws on, each once."""
         uses = (Use.SEND, Use.READ, Use.CREATE, Use.CONNECT)
         return (*self.of_address(Use.CONNECT, address), *(each for use in uses for each in self.of_actor(use, actor)))
+
+    def _make_all_charges(  # noqa: PLR0917 - as below
+        self, use: Use, tenant: TenantId, user: UserId, device: DeviceId, session: SessionId, address: str | None
+    ) -> tuple[Charge, ...]:
+        return self.of_address(use, address) + self._charge_caller(use, tenant, user, device, session)
 
     def _make_charges(  # noqa: PLR0917 - what is remembered is remembered by position
         self, use: Use, tenant: TenantId, user: UserId, device: DeviceId, session: SessionId

@@ -57,12 +57,9 @@ class RateLimits:
         """
         # In shadow mode nothing is refused before it is known what else it draws on, where it is counted once.
         charges = self._limits.of_address(use, address) if self._shadow is None else ()
-        if not charges:
-            return
-        empty = [level for level in self._local.look(charges) if not level.remaining]
-        if empty:
-            last = max(empty, key=lambda level: level.wait_ms)
-            self._refuse(last.limit, last.wait_ms)
+        refused = self._local.find_refusal(charges) if charges else None
+        if refused is not None:
+            self._refuse(*refused)
 
     def count_address(self, use: Use, address: str | None) -> None:
         """Take from an address for something that was refused or served without asking who it is for."""
@@ -93,7 +90,7 @@ class RateLimits:
         Raises:
             RateLimitedError: one of them has nothing left, and nothing was taken from any.
         """
-        charges = self._limits.of_address(use, address) + self._limits.of_actor(use, actor)
+        charges = self._limits.of_request(use, actor, address)
         self._settle(await self._limiter.take(charges) if charges else NO_LIMITS, tell)
 
     async def take_frame(self, use: Use, actor: Actor) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sanctum_messaging.domain.limits import Charge, Level, Verdict
+    from sanctum_messaging.domain.limits import Charge, Level, Limit, Verdict
 
 
 class LocalLimiter(Protocol):
@@ -18,6 +18,10 @@ class LocalLimiter(Protocol):
 
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each limit, or nothing from any if one of them has none left."""
+        ...
+
+    def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
+        """Take nothing; tell what would be refused: the limit that has to be waited for longest, and how long in ms."""
         ...
 
     def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:

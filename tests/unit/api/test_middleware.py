@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from sanctum_messaging.api.calls import ACCEPTED, Reply, send_reply
 from sanctum_messaging.api.middleware.body_limit import BodyLimit
 from sanctum_messaging.api.middleware.cors import CORS
+from sanctum_messaging.api.middleware.front import Front
 from sanctum_messaging.api.middleware.problems import Problems
-from sanctum_messaging.api.middleware.request_id import RequestId
-from sanctum_messaging.api.middleware.security_headers import SecurityHeaders
+from sanctum_messaging.api.middleware.request_id import RequestIds
 from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.problems import ClientGoneError
 from sanctum_messaging.domain.errors import SanctumError, UnavailableError
@@ -28,7 +28,8 @@ SECRET = "what the user wrote"
 
 def wrapped(app: ASGIApp, clock: HandClock) -> ASGIApp:
     inner = Problems(BodyLimit(app, max_bytes=10))
-    return RequestId(SecurityHeaders(CORS(inner, OriginPolicy((), credentials=False))), clock)
+    app = CORS(inner, OriginPolicy((), credentials=False))
+    return Front(app, clock, prepare=[RequestIds(clock).give])
 
 
 def scope_of(kind: str = "http", **headers: str) -> Scope:

@@ -54,6 +54,16 @@ class MemoryLimiter:
             return Verdict(tuple([level_at(callers.limit, debt) for callers, _, debt in debts]), refused, longest)
         return Verdict(tuple([callers.take(key, debt, now) for callers, key, debt in debts]))
 
+    def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
+        """Tell what would be refused; see the port."""
+        now = int(self._monotonic() * 1000)
+        longest, refused = 0, None
+        for limit, key in charges:
+            wait = wait_ms(limit, self._callers_of(limit).full_at.get(key, 0) - now * limit.max)
+            if wait > longest:
+                longest, refused = wait, limit
+        return None if refused is None else (refused, longest)
+
     def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels; see the port."""
         now = int(self._monotonic() * 1000)

@@ -9,26 +9,25 @@ from sanctum_messaging.api.routing import PROBE_PATHS
 from sanctum_messaging.domain.limits import Use
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from sanctum_messaging.api.middleware.front import Answer
     from sanctum_messaging.guards.rate_limits import RateLimits
 
 
 class AddressCount:
     """Counts whatever never got so far that its caller was known: preflights, unknown paths, pages, missing tokens."""
 
-    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
-        """Wrap an application."""
-        self._app = app
+    def __init__(self, limits: RateLimits) -> None:
+        """Count in these."""
         self._limits = limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or one socket."""
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            if VERDICT not in scope and scope["type"] != "lifespan" and scope["path"] not in PROBE_PATHS:
-                self._limits.count_address(Use.READ, find_address(scope))
+    def count(self, scope: Scope, _answer: Answer) -> None:
+        """Count a request or a socket that is over, if nothing has counted it so far."""
+        if VERDICT not in scope and scope["path"] not in PROBE_PATHS:
+            self._limits.count_address(Use.READ, find_address(scope))
 
 
 class AddressCheck:
@@ -42,7 +41,7 @@ class AddressCheck:
         self._app = app
         self._limits = limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request.
 
         Raises:
@@ -50,4 +49,4 @@ class AddressCheck:
         """
         if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
             self._limits.check_address(Use.READ, find_address(scope))
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)

@@ -8,6 +8,8 @@ from sanctum_messaging.api.calls import find_header
 from sanctum_messaging.domain.errors import SanctumError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -19,17 +21,20 @@ class BodyLimit:
         self._app = app
         self._max_bytes = max_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request.
+
+        Raises:
+            SanctumError: ``body_too_large``.
+        """
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         length = find_header(scope, b"content-length")
         if length is None or not length.isdecimal():
             receive = self._counted(receive)
         elif int(length) > self._max_bytes:
             raise self._refusal()
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
         total = 0

@@ -9,6 +9,8 @@ from sanctum_messaging.api.problems import send_problem
 from sanctum_messaging.domain.errors import SanctumError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from sanctum_messaging.api.origins import OriginPolicy
@@ -31,15 +33,16 @@ class CORS:
         self._app = app
         self._policy = policy
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request; sockets check their origin at the handshake, by the same policy."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         origin = find_header(scope, b"origin")
         if origin is None and not self._policy.listed:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._serve(scope, receive, send, origin=origin)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, origin: str | None) -> None:
         headers = self._headers(origin)
 
         async def send_with_headers(message: Message) -> None:

@@ -13,6 +13,8 @@ from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.server.refusals import REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = structlog.get_logger("sanctum.api")
@@ -33,21 +35,15 @@ class Problems:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        watch = _Watch(send)
         try:
             if REFUSED in scope:
                 raise scope[REFUSED]
-            await self._app(scope, receive, watch)
+            await self._app(scope, receive, watch.send)
         except ClientGoneError:
             return
         except Exception as error:  # the outer edge: nothing may leave the process as it is
-            if started:
+            if watch.started:
                 # Half an answer can't be taken back; the server ends the connection.
                 _find_refusal(error, scope)
                 raise
@@ -73,6 +69,20 @@ class Problems:
                 await send_problem(scope, send_refusal, refusal)
             else:
                 await send({"type": "websocket.close"})
+
+
+class _Watch:
+    """Sees whether an answer has begun."""
+
+    __slots__ = ("_send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    def send(self, message: Message) -> Awaitable[None]:
+        self.started = True
+        return self._send(message)
 
 
 def _find_refusal(error: Exception, scope: Scope) -> SanctumError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from collections.abc import Iterable
+
+    from sanctum_messaging.api.calls import Headers
 
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
@@ -15,27 +17,13 @@ ALWAYS = (
 )
 NO_STORE = (b"cache-control", b"no-store")
 """The default of all answers: a cache between must never show one user's answer to another."""
+_UNLESS_CACHED = (*ALWAYS, NO_STORE)
 
 
-class SecurityHeaders:
-    """Adds them; an answer that says itself how it may be cached keeps that."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                headers = [*message.get("headers", ()), *ALWAYS]
-                if not any(name == b"cache-control" for name, _ in headers):
-                    headers.append(NO_STORE)
-                message["headers"] = headers
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+def secured(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Add them; an answer that says itself how it may be cached keeps that."""
+    headers = tuple(headers)
+    for name, _ in headers:
+        if name == NO_STORE[0]:
+            return headers + ALWAYS
+    return headers + _UNLESS_CACHED
