@@ -6,13 +6,16 @@ understood in two ways are refused, and one request is taken at a time.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, NoReturn, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sanctum_messaging.server.answer_cycle import AnswerCycle
 from sanctum_messaging.server.heads import has_body, is_handshake, is_sound, wants_socket
 from sanctum_messaging.server.limits import (
     FRAMING_PER_BYTE,
@@ -25,9 +28,6 @@ from sanctum_messaging.server.limits import (
 )
 from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING, StopParsingError
 from sanctum_messaging.server.refusals import Reason
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class RequestReading(HttpToolsProtocol, ABC):
@@ -116,12 +116,14 @@ class RequestReading(HttpToolsProtocol, ABC):
         version = parser.get_http_version()
         if not is_sound(version, self.url, self.headers):
             self._stop_parsing(Reason.MALFORMED)
+        method = self.scope["method"] = parser.get_method().decode("ascii")
         if parser.should_upgrade():
-            self._check_upgrade(parser.get_method().decode("ascii"), version)
+            self._check_upgrade(method, version)
         if self._is_stranger:
             self._is_stranger = False
             self.first_head_taken()
-        super().on_headers_complete()
+        if not self._becomes_socket:
+            self._begin_answer(version)
         self._phase = LEAVING if self._becomes_socket else BODY
         self._room, self._pieces = MAX_HEAD_BYTES, 0
 
@@ -150,6 +152,30 @@ class RequestReading(HttpToolsProtocol, ABC):
         if not self.parser.should_keep_alive():
             # A trailer may say so, too, and the parser reads nothing behind it.
             self.take_no_more()
+
+    def _begin_answer(self, version: str) -> None:
+        """Start the application; no other request is being answered on this connection."""
+        address, scope = httptools.parse_url(self.url), self.scope
+        path = address.path.decode("ascii")
+        if version != "1.1":
+            scope["http_version"] = version
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + address.path
+        scope["query_string"] = address.query or b""
+        self.cycle = AnswerCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
 
     # Taking what comes, no more at a time than there is room for.
 
