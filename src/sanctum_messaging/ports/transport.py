@@ -5,13 +5,14 @@ Nothing here waits. A socket is written to while it is not full, and tells when 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SERVER_SOCKET = "sanctum.socket"
-"""The ASGI extension by which a server offers a ``ServerSocket``, to be had once the handshake is accepted."""
+"""The ASGI extension by which a server offers a ``TakeSocket``, to be called once the handshake is accepted."""
 
 
 class Transport(Protocol):
@@ -72,3 +73,7 @@ class ServerSocket(Transport, Protocol):
     def start(self, listener: Listener) -> None:
         """Begin to tell what happens."""
         ...
+
+
+TakeSocket = Callable[[], ServerSocket]
+"""Gives the socket to the application, whose call may end then."""

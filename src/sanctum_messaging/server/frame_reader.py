@@ -8,18 +8,18 @@ taken; and control frames between the pieces of a message have a place there, wh
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.protocol import SERVER, Protocol, State
 
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.protocol.frame_rate import FrameRate
 from sanctum_messaging.server.limits import CONTROL_FRAMES_PER_SECOND, MAX_FRAGMENTS
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
 
 
@@ -28,7 +28,6 @@ _TEXT = Opcode.TEXT
 _BINARY = Opcode.BINARY
 _CLOSE = Opcode.CLOSE
 _CONT = Opcode.CONT
-_CONNECTING = State.CONNECTING
 _MAX_CONTROL_BYTES = 125
 
 
@@ -36,7 +35,7 @@ class FloodError(Exception):
     """Kept as the reason why nothing more is parsed."""
 
 
-class FrameReader(ServerProtocol):
+class FrameReader(Protocol):
     """The frames of one connection. ``may_answer`` tells whether the client takes what it is sent."""
 
     def __init__(
@@ -45,11 +44,12 @@ class FrameReader(ServerProtocol):
         may_answer: Callable[[], bool],
         monotonic: Callable[[], float],
         max_size: int,
-        **named: Any,  # noqa: ANN401 - they are websockets' affair
+        logger: logging.Logger,
     ) -> None:
         # The parser also holds control frames to what is left of the message that they stand in.
-        super().__init__(max_size=(max_size + _MAX_CONTROL_BYTES, max_size), **named)
-        self._max_size = max_size
+        super().__init__(
+            side=SERVER, state=State.OPEN, max_size=(max_size + _MAX_CONTROL_BYTES, max_size), logger=logger
+        )
         self._may_answer = may_answer
         self._monotonic = monotonic
         self._control = FrameRate(CONTROL_FRAMES_PER_SECOND)
@@ -59,7 +59,7 @@ class FrameReader(ServerProtocol):
         self._letter = b""
         """The beginning of a letter that goes on in the next piece."""
         self._ends_frame = True
-        """Whether what came last came to its end with a frame, or with the handshake."""
+        """Whether what came last came to its end with a frame."""
 
     @property
     def is_amid(self) -> bool:
@@ -68,7 +68,7 @@ class FrameReader(ServerProtocol):
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Parse what came."""
-        self._ends_frame = self.state is _CONNECTING
+        self._ends_frame = False
         super().receive_data(data)
 
     def recv_frame(self, frame: Frame) -> None:
@@ -80,9 +80,9 @@ class FrameReader(ServerProtocol):
             self._is_text = opcode is _TEXT
         elif not self._admits(frame):
             return
-        super().recv_frame(frame)
         if self._is_text and (opcode is _TEXT or opcode is _CONT):
             self._check_letters(frame)
+        super().recv_frame(frame)
 
     def _admits(self, frame: Frame) -> bool:
         """Tell whether one of the frames is taken that begin no message."""
@@ -106,14 +106,19 @@ class FrameReader(ServerProtocol):
     def _check_size(self, frame: Frame) -> None:
         """Refuse a piece that makes a message too large; the parser answers for what is raised here."""
         size = (self.current_size or 0) + len(frame.data)
-        if size > self._max_size:
-            raise PayloadTooBig(size, self._max_size)
+        if self.max_fragment_size is not None and size > self.max_fragment_size:
+            raise PayloadTooBig(size, self.max_fragment_size)
 
     def _check_letters(self, frame: Frame) -> None:
         """Refuse a text with the first piece that is no UTF-8; the parser answers for what is raised here."""
         letters = self._letter + frame.data
         _, taken = utf_8_decode(letters, "strict", frame.fin)
         self._letter = letters[taken:]
+        self._is_text = not frame.fin
+
+    def part(self) -> None:
+        """Parse nothing any more: the parser and this hold each other, and would outlive their use."""
+        self.parser.close()
 
     def end_flood(self) -> None:
         """Close for what is more than a client may say, and parse nothing any more."""

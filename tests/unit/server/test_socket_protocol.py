@@ -45,7 +45,8 @@ class Transport:
 
     def __init__(self) -> None:
         self.written = b""
-        self.is_paused = self.is_half_closed = self.is_closed = self.is_aborted = False
+        self.protocol: Any = None
+        self.is_full = self.is_paused = self.is_half_closed = self.is_closed = self.is_aborted = False
 
     def write(self, data: bytes) -> None:
         assert not data or not self.is_half_closed
@@ -53,6 +54,12 @@ class Transport:
 
     def set_write_buffer_limits(self, high: int) -> None:
         assert high == 32 * 1024
+
+    def get_write_buffer_size(self) -> int:
+        return 64 * 1024 if self.is_full else 0
+
+    def set_protocol(self, protocol: object) -> None:
+        self.protocol = protocol
 
     def write_eof(self) -> None:
         self.is_half_closed = True
@@ -92,9 +99,9 @@ class Line:
         server = create_server(self, Intake())  # type: ignore[arg-type]  # any application
         server.config.load()
         kind: Callable[..., Any] = server.config.ws_protocol_class  # type: ignore[assignment]  # it is there
-        self.protocol = kind(server.config, ServerState(), {}, self.loop)
-        self.protocol.connection_made(self.transport)
-        self.protocol.data_received(HANDSHAKE)
+        protocol = self.transport.protocol = self._handshake = kind(server.config, ServerState(), {}, self.loop)
+        protocol.connection_made(self.transport)
+        protocol.data_received(HANDSHAKE)
 
     async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self.receive, self.send = receive, send
@@ -104,10 +111,16 @@ class Line:
         await self.let_run()
         await self.receive()
         await self.send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        assert self.transport.take_written().startswith(b"HTTP/1.1 101 ")
+        assert self.transport.written.startswith(b"HTTP/1.1 101 ")
+        self.transport.written = self.transport.written.partition(b"\r\n\r\n")[2]
+        # Nothing is read before somebody is there for it.
+        reading = asyncio.ensure_future(self.receive())
+        await self.let_run()
+        reading.cancel()
+        await self.let_run()
 
     def come(self, *frames: bytes) -> None:
-        self.protocol.data_received(b"".join(frames))
+        self.transport.protocol.data_received(b"".join(frames))
 
     async def take(self) -> Any:  # noqa: ANN401 - any message
         return await self.receive()
@@ -120,6 +133,12 @@ class Line:
     async def let_run(self) -> None:
         for _ in range(3):
             await asyncio.sleep(0)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that were parsed and not taken."""
+        waiting: int = self._handshake._messages._queue.qsize()
+        return waiting
 
     @property
     def is_ended(self) -> bool:
@@ -201,16 +220,15 @@ class TestReading:
     async def test_what_comes_before_the_handshake_is_answered_waits(self, fresh: Line) -> None:
         fresh.come(encode_frame(PING), encode_frame(TEXT, b"\xff"))
         assert (fresh.transport.written, fresh.transport.is_paused) == (b"", True)
-        await fresh.receive()
-        await fresh.send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        assert fresh.transport.written.partition(b"\r\n\r\n")[2].startswith(PONGED)
+        await fresh.accept()
+        assert fresh.transport.written.startswith(PONGED)
 
     async def test_no_more_is_parsed_than_is_taken(self, line: Line) -> None:
         count = 20_000
         line.come(encode_frame(TEXT) * count)
         taken = 0
         while taken < count:
-            assert line.protocol.queue.qsize() < 3_000
+            assert line.waiting < 3_000
             await line.take()
             taken += 1
         assert not line.transport.is_paused
@@ -223,10 +241,10 @@ class TestReading:
         assert [(await line.take())["text"] for _ in texts] == texts
 
     async def test_a_ping_is_not_answered_while_the_client_does_not_read(self, line: Line) -> None:
-        line.protocol.pause_writing()
+        line.transport.is_full = True
         line.come(encode_frame(PING))
         assert line.transport.written == b""
-        line.protocol.resume_writing()
+        line.transport.is_full = False
         line.come(encode_frame(PING))
         assert line.transport.written == PONGED
 
@@ -244,7 +262,7 @@ class TestTheEnd:
         line.come(encode_frame(PONG) * 41, encode_frame(TEXT, b"late"))
         line.come(encode_frame(TEXT, b"later"))
         assert (await line.take())["type"] == "websocket.disconnect"
-        assert line.protocol.queue.empty()
+        assert line.waiting == 0
         with pytest.raises(ClientDisconnected):
             await line.send({"type": "websocket.send", "text": "x", "bytes": None})
         line.come(b"x" * MAX_UNREAD_BYTES)
@@ -267,7 +285,7 @@ class TestTheEnd:
 
     async def test_s_d3_a_client_that_could_not_be_told_is_cut_off(self, line: Line) -> None:
         """The application gave up; closing alone would wait for the client to read."""
-        line.protocol.pause_writing()
+        line.transport.protocol.pause_writing()
         await line.end()
         assert line.transport.is_closed
         line.loop.pass_time(10.1)
@@ -292,6 +310,6 @@ class TestTheEnd:
     async def test_nothing_is_left_behind(self, line: Line) -> None:
         line.come(PIECE)
         await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
-        line.protocol.connection_lost(None)
+        line.transport.protocol.connection_lost(None)
         await line.end()
         assert all(timer.cancelled for timer in line.loop.timers)

@@ -25,7 +25,7 @@ from sanctum_messaging.protocol.frames import SUBPROTOCOL
 if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.hub import WebSocketHub
-    from sanctum_messaging.ports.transport import ServerSocket
+    from sanctum_messaging.ports.transport import TakeSocket
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -65,11 +65,12 @@ class WebSocketEndpoint:
             # From here on the connection gives the place back.
             undo.pop_all()
         handshake = Handshake(actor, request.act_as, request.origin, request.peer, leave)
-        socket: ServerSocket | None = (scope.get("extensions") or {}).get(SERVER_SOCKET)
-        if socket is None:
+        take_socket: TakeSocket | None = (scope.get("extensions") or {}).get(SERVER_SOCKET)
+        if take_socket is None:
             transport = ASGITransport(receive, send)
             await transport.run(self._hub.open(transport, handshake))
         else:
+            socket = take_socket()
             socket.start(self._hub.open(socket, handshake))
 
     async def _shake_hands(self, scope: Message, send: Send, request: Request) -> tuple[bool, Actor | None]:
