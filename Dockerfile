@@ -9,6 +9,7 @@ COPY requirements-build.txt ./
 RUN pip install --require-hashes --only-binary :all: --requirement requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY clients/javascript/sanctum.js ./clients/javascript/
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm AS environment

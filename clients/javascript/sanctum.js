@@ -211,7 +211,7 @@ export class Stopped extends Error {
 /**
  * A user on a device: the HTTP API as methods, and one connection that comes back by itself.
  *
- * Nothing is connected before `open`, or before the first of `events`, `send`, `read` and `typing`.
+ * Nothing is connected before `open`, or the first of `events` and `send`.
  */
 export class Client {
   #url;
@@ -299,7 +299,7 @@ export class Client {
   /**
    * Send a message, over as many connections as it takes.
    *
-   * Messages of one conversation are stored in the order in which they were sent, unless the service had to put one off.
+   * Messages are stored in the order in which they were sent, unless the service had to put one off.
    *
    * @param {string} conversationId
    * @param {string} body
@@ -320,7 +320,6 @@ export class Client {
    * @returns {Promise<{readSeq: number, unreadCount: number}>} rejects with Problem or Unreachable
    */
   async read(conversationId, seq) {
-    this.open();
     return (await this.#line.request({ op: 'read', conversationId, seq })).result;
   }
 
@@ -331,7 +330,6 @@ export class Client {
    * @param {boolean} on
    */
   typing(conversationId, on) {
-    this.open();
     this.#line.write({ op: 'typing', conversationId, on });
   }
 
@@ -347,8 +345,8 @@ export class Client {
   }
 
   /**
-   * Read a page of one's conversations, the most recently active first. `streamCursor` of the first page is where `open`
-   * goes on: nothing falls in between.
+   * Read a page of one's conversations, the most recently active first. `streamCursor` of the first page is where
+   * `open` goes on: nothing falls in between.
    *
    * @param {{limit?: number, cursor?: string}} [page]
    * @returns {Promise<{conversations: ListedConversation[], nextCursor: string | null, streamCursor: string}>}
@@ -630,8 +628,9 @@ class Stream {
 
   /** @param {any} frame */
   receive(frame) {
-    if (!(frame.op in this.#receivers)) return;
-    if (this.#isRead) this.#receivers[frame.op](frame);
+    const receive = this.#receivers[frame.op];
+    if (!receive) return;
+    if (this.#isRead) receive(frame);
     else this.#pass(frame);
     this.#move();
     this.isFull = this.#waiting.length >= MOST_WAITING;
@@ -881,17 +880,6 @@ class Sending {
   }
 }
 
-/**
- * @typedef {object} LineHandlers
- * @property {string} address
- * @property {TokenProvider} askToken
- * @property {() => object} hello  what the first frame says besides
- * @property {(connection: Connection, welcome: any) => void} onWelcome
- * @property {(connection: Connection, frame: any) => void} onFrame
- * @property {() => void} onLost
- * @property {(state: ConnectionState) => void} onState
- */
-
 /** Keeps one socket open: another follows each that is lost, and takes over from one that is being closed. */
 class Line {
   #platform;
@@ -915,7 +903,14 @@ class Line {
 
   /**
    * @param {Platform} platform
-   * @param {LineHandlers} handlers
+   * @param {object} handlers
+   * @param {string} handlers.address
+   * @param {TokenProvider} handlers.askToken
+   * @param {() => object} handlers.hello  what the first frame says besides
+   * @param {(connection: Connection, welcome: any) => void} handlers.onWelcome
+   * @param {(connection: Connection, frame: any) => void} handlers.onFrame
+   * @param {() => void} handlers.onLost
+   * @param {(state: ConnectionState) => void} handlers.onState
    */
   constructor(platform, handlers) {
     this.#platform = platform;
@@ -1030,7 +1025,12 @@ class Line {
     this.#with.onFrame(connection, frame);
   }
 
-  /** The new socket goes on from where we are, so what the old one still holds will come again. */
+  /**
+   * The new socket goes on from where we are, so what the old one still holds will come again.
+   *
+   * @param {Connection} connection
+   * @param {any} welcome
+   */
   #welcome(connection, welcome) {
     this.#next = null;
     this.#drop();
@@ -1041,7 +1041,11 @@ class Line {
     this.#with.onWelcome(connection, welcome);
   }
 
-  /** The instance is stopping: have the new socket before the old one is closed. */
+  /**
+   * The instance is stopping: have the new socket before the old one is closed.
+   *
+   * @param {number} ms
+   */
   #replaceIn(ms) {
     this.#isDraining = true;
     this.#notBeforeIn(ms);
@@ -1282,9 +1286,10 @@ function saver(storage, onError) {
     if (isSaving) return;
     isSaving = true;
     try {
-      for (let next = newest; next !== null; next = newest) {
+      while (newest !== null) {
+        const saved = newest;
         newest = null;
-        await storage.save(next);
+        await storage.save(saved);
       }
     } catch (error) {
       onError(asError(error));

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from sanctum_messaging.protocol.codes import CloseCode, client_reconnects
 from tests.conformance.transcripts import FOLDER, Values, fill, kind_of
 
 FIELDS = {"name", "about", "runs", "needs", "client", "values", "steps"}
@@ -25,6 +26,16 @@ def test_a_transcript_says_what_the_runners_know(name: str) -> None:
     for step in said["steps"]:
         assert kind_of(step) in STEPS
         assert step.get("application", {}).keys() <= APPLICATION | {"as", "message", "code"}, step
+
+
+@pytest.mark.parametrize(
+    ("name", "reconnects"), [("closes_after_which_it_reconnects", True), ("closes_after_which_it_stays_away", False)]
+)
+def test_every_close_code_of_the_service_is_told(name: str, *, reconnects: bool) -> None:
+    steps = json.loads((FOLDER / f"{name}.json").read_text())["steps"]
+    told = {step["close"] for step in steps if "close" in step}
+    assert told >= {code for code in CloseCode if client_reconnects(code) is reconnects}
+    assert all(client_reconnects(code) is reconnects for code in told)
 
 
 @pytest.mark.parametrize(

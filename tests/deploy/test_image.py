@@ -41,6 +41,13 @@ def test_all_that_is_copied_is_there_and_goes_to_the_engine(stages: Stages) -> N
     assert [str(source) for source in sources if not (ROOT / source).exists() or is_ignored(source)] == []
 
 
+def test_what_a_link_in_the_source_names_is_copied_too(stages: Stages) -> None:
+    sources = [ROOT / source for stage in stages.values() for source in stage.sources()]
+    named = [path.resolve() for path in (ROOT / "src").rglob("*") if path.is_symlink()]
+
+    assert [path for path in named if not any(path.is_relative_to(source) for source in sources)] == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -109,6 +116,8 @@ def test_the_wheel_holds_all_that_the_package_does(wheel: Path) -> None:
     assert {path.suffix for path in files} >= {".py", ".sql", ".js", ".css", ".html", ".svg"}
     assert [path.name for path in files if str(path.relative_to(PACKAGE.parent)) not in names] == []
     assert "sanctum_messaging/py.typed" in names
+    page_client = zipfile.ZipFile(wheel).read("sanctum_messaging/demo/sanctum.js")
+    assert page_client == (ROOT / "clients/javascript/sanctum.js").read_bytes()
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
 
 

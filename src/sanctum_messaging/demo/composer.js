@@ -1,7 +1,7 @@
 import { byId } from './dom.js';
 
 /** @import { Session } from './session.js' */
-/** @import { Message } from './types.js' */
+/** @import { Message } from './sanctum.js' */
 
 /** The service's own bound, in characters as people count them, not in halves of surrogate pairs. */
 const MAX_CHARACTERS = 8_000;

@@ -2,7 +2,8 @@ import { avatar, element, iconButton } from './dom.js';
 import { refusalSentence } from './sentences.js';
 import { timeOf } from './times.js';
 
-/** @import { Conversation, Message } from './types.js' */
+/** @import { Message } from './sanctum.js' */
+/** @import { Conversation } from './types.js' */
 /** @import { Entry } from './outbox.js' */
 /** @import { ContentRow, Row } from './rows.js' */
 

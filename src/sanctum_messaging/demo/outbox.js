@@ -1,5 +1,4 @@
-import { Backoff } from './backoff.js';
-import { Problem, Unreachable } from './problem.js';
+import { Problem, Stopped } from './sanctum.js';
 
 /** What the keys of all users' messages begin with in the browser's storage. */
 export const OUTBOX_KEYS = 'sanctum.outbox/';
@@ -35,7 +34,7 @@ export class Outbox {
    * @param {object} options
    * @param {string} options.user
    * @param {Storage} options.storage
-   * @param {(entry: Entry) => Promise<void>} options.send  resolves once it is stored; else Problem or Unreachable
+   * @param {(entry: Entry) => Promise<void>} options.send  resolves once it is stored; else Problem or Stopped
    * @param {(entry: Entry | null) => void} options.onChange  with the entry where one was refused
    */
   constructor({ user, storage, send, onChange }) {
@@ -147,14 +146,13 @@ export class Outbox {
   async #pump(conversationId) {
     if (this.#busy.has(conversationId)) return;
     this.#busy.add(conversationId);
-    const backoff = new Backoff();
     try {
       for (let entry = this.#first(conversationId); entry; entry = this.#first(conversationId)) {
-        await this.#attempt(entry, backoff);
+        await this.#attempt(entry);
       }
     } catch (error) {
-      // Where the connection is gone, `resume` starts again.
-      if (!(error instanceof Unreachable)) reportError(error);
+      // What was not sent when the client stopped is sent by the next one.
+      if (!(error instanceof Stopped)) reportError(error);
     } finally {
       this.#busy.delete(conversationId);
     }
@@ -165,19 +163,14 @@ export class Outbox {
     return this.#open ? this.of(conversationId).find((entry) => entry.refusal === null) : undefined;
   }
 
-  /**
-   * @param {Entry} entry
-   * @param {Backoff} backoff
-   */
-  async #attempt(entry, backoff) {
+  /** @param {Entry} entry */
+  async #attempt(entry) {
     try {
       await this.#send(entry);
       this.acknowledge(entry.clientMessageId);
-      backoff.reset();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.retryable) await new Promise((resolve) => setTimeout(resolve, backoff.next(error.retryAfterMs)));
-      else if (this.#entries.has(entry.clientMessageId)) this.#keep({ ...entry, refusal: error.code });
+      if (this.#entries.has(entry.clientMessageId)) this.#keep({ ...entry, refusal: error.code });
     }
   }
 }

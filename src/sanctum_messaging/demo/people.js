@@ -3,7 +3,8 @@ import { NamesField } from './namesField.js';
 import { titleOf } from './titles.js';
 
 /** @import { Session } from './session.js' */
-/** @import { Conversation, Participant, Role } from './types.js' */
+/** @import { Participant, Role } from './sanctum.js' */
+/** @import { Conversation } from './types.js' */
 
 /** @type {Role[]} the lowest first */
 const ROLES = ['observer', 'member', 'admin', 'owner'];

@@ -1,4 +1,5 @@
-/** @import { Conversation, Message } from './types.js' */
+/** @import { Message } from './sanctum.js' */
+/** @import { Conversation } from './types.js' */
 /** @import { Entry } from './outbox.js' */
 import { dayOf } from './times.js';
 

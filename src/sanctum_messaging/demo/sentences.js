@@ -1,8 +1,7 @@
 /** Refusals and states as sentences for people. */
-import { Unreachable } from './problem.js';
+import { Unreachable } from './sanctum.js';
 
-/** @import { Problem } from './problem.js' */
-/** @import { ConnectionState } from './types.js' */
+/** @import { ConnectionState, Problem } from './sanctum.js' */
 
 const REFUSALS = {
   forbidden: 'Your role in this conversation does not allow it.',

@@ -1,20 +1,20 @@
 /** One user at work: ties the lists, the stream, the store and the outbox together, and offers what the page does. */
-import { API } from './api.js';
-import { Backoff } from './backoff.js';
-import { SanctumClient } from './client.js';
+import { listAllConversations, listAllParticipants } from './lists.js';
 import { Outbox } from './outbox.js';
-import { Problem, Unreachable } from './problem.js';
+import { Backoff, Client, Problem, Stopped, Unreachable } from './sanctum.js';
 import { goneSentence, problemSentence, refusalSentence } from './sentences.js';
 import { Signals } from './signals.js';
 import { Store } from './store.js';
 import { titleOf } from './titles.js';
 import { Tokens } from './tokens.js';
 
-/** @import { ConnectionState, Conversation, Message, Role } from './types.js' */
+/** @import { ConnectionState, Message, Role } from './sanctum.js' */
+/** @import { Conversation } from './types.js' */
 /** @import { Entry } from './outbox.js' */
 
 const NAME = { name: 'sanctum-chat-page', version: '1' };
 const REFRESH_AFTER_MS = 200;
+const HISTORY_PAGE = 50;
 
 /**
  * @typedef {object} Listeners
@@ -33,14 +33,14 @@ export class Session {
   /** @type {string | null} the conversation that is looked at */
   openId = null;
   #on;
-  #api;
-  #tokens;
-  /** @type {SanctumClient | null} */
-  #client = null;
+  #client;
   #wasLive = false;
   #refreshing = 0;
-  #signals = new Signals((frame) => this.#client?.write(frame));
-  /** @type {(() => void) | null} ends the wait for the next attempt to start */
+  #signals = new Signals({
+    typing: (conversationId, on) => this.#client.typing(conversationId, on),
+    read: (conversationId, seq) => this.#ignoringLoss(() => this.#client.read(conversationId, seq)),
+  });
+  /** @type {(() => void) | null} ends the wait for the next attempt to read the lists */
   #wake = null;
 
   /**
@@ -51,8 +51,15 @@ export class Session {
   constructor(user, device, on) {
     this.user = user;
     this.#on = on;
-    this.#tokens = new Tokens(user, device);
-    this.#api = new API(this.#tokens);
+    const tokens = new Tokens(user, device);
+    this.#client = new Client({
+      url: location.origin,
+      token: (asked) => tokens.get(asked),
+      name: NAME,
+      onState: (state) => this.#setConnection(state),
+      onSignal: (signal) => this.store.takeSignal(signal),
+      onProblem: (problem) => problem.retryable && on.notice(problemSentence(problem)),
+    });
     this.outbox = new Outbox({
       user,
       storage: localStorage,
@@ -75,24 +82,25 @@ export class Session {
 
   /** Read the lists, then follow the stream from there on. */
   async start() {
-    const backoff = new Backoff();
-    for (;;) {
-      try {
-        this.#setConnection({ name: 'connecting' });
-        return this.#follow(await this.#readLists());
-      } catch (error) {
-        if (!(error instanceof Unreachable) && !error.retryable) {
-          return this.#setConnection({ name: 'stopped', error });
-        }
-        await this.#pause(backoff.next(error.retryAfterMs));
+    try {
+      await this.#begin();
+      for await (const frame of this.#client.events()) {
+        if (frame.op === 'resync') await this.#resync();
+        else this.store.takeEvent(frame);
       }
+    } catch (error) {
+      // Why the client has stopped it has told already; it can't go on after anything else either.
+      if (error instanceof Stopped) return;
+      this.#client.close();
+      this.#setConnection({ name: 'stopped', error });
+      if (!(error instanceof Problem)) reportError(error);
     }
   }
 
   /** Try again now rather than when it was planned. */
   retryNow() {
     this.#wake?.();
-    this.#client?.retryNow();
+    this.#client.retryNow();
   }
 
   /** @param {string | null} conversationId */
@@ -119,7 +127,7 @@ export class Session {
    * @param {string} idempotencyKey
    */
   async create(wanted, idempotencyKey) {
-    const { id } = await this.#api.createConversation(wanted, idempotencyKey);
+    const { id } = await this.#client.createConversation(wanted, { idempotencyKey });
     if (!this.store.conversations.has(id)) await this.#readLists();
     await this.look(id);
   }
@@ -139,12 +147,13 @@ export class Session {
    * @param {string} body
    */
   async edit(message, body) {
-    this.store.putMessage(await this.#api.editMessage(message, body).catch((error) => this.#reread(message, error)));
+    const edited = this.#client.editMessage(message, { body });
+    this.store.putMessage(await edited.catch((error) => this.#reread(message, error)));
   }
 
   /** @param {Message} message */
   async delete(message) {
-    await this.#api.deleteMessage(message).catch((error) => this.#reread(message, error));
+    await this.#client.deleteMessage(message).catch((error) => this.#reread(message, error));
   }
 
   /**
@@ -152,7 +161,7 @@ export class Session {
    * @param {Role} role
    */
   addPeople(userIds, role) {
-    return this.#api.addParticipants(this.#openId(), userIds, role);
+    return this.#client.addParticipants(this.#openId(), userIds.map((userId) => ({ userId, role })));
   }
 
   /**
@@ -160,7 +169,7 @@ export class Session {
    * @param {Role} role
    */
   changeRole(userId, role) {
-    return this.#api.changeRole(this.#openId(), userId, role);
+    return this.#client.updateParticipant(this.#openId(), userId, { role });
   }
 
   /**
@@ -169,7 +178,7 @@ export class Session {
    * @param {string} userId
    */
   removePerson(userId) {
-    return this.#api.removeParticipant(this.#openId(), userId);
+    return this.#client.removeParticipant(this.#openId(), userId);
   }
 
   /**
@@ -195,31 +204,19 @@ export class Session {
 
   /** @returns {Promise<string>} where the stream goes on */
   async #readLists() {
-    const { items, streamCursor } = await this.#api.listConversations();
+    const { items, streamCursor } = await listAllConversations(this.#client);
     this.ready = true;
     this.store.putList(items);
     this.#readNames();
     return streamCursor;
   }
 
-  /** @param {string} cursor */
-  #follow(cursor) {
-    const url = new URL('/v1/ws', location.href);
-    url.protocol = url.protocol.replace('http', 'ws');
-    this.#client = new SanctumClient({
-      url: url.href,
-      cursor,
-      getToken: (options) => this.#tokens.get(options),
-      name: NAME,
-      on: {
-        event: (event) => this.store.takeEvent(event),
-        resync: () => this.#resync(),
-        signal: (signal) => this.store.takeSignal(signal),
-        state: (state) => this.#setConnection(state),
-        problem: (problem) => problem.retryable && this.#on.notice(problemSentence(problem)),
-      },
+  async #begin() {
+    this.#setConnection({ name: 'connecting' });
+    const cursor = await this.#persevere(() => this.#readLists(), (retryAt) => {
+      this.#setConnection({ name: retryAt === null ? 'connecting' : 'waiting', retryAt: retryAt ?? undefined });
     });
-    this.#client.start();
+    this.#client.open({ cursor });
   }
 
   /** @param {ConnectionState} connection */
@@ -243,7 +240,7 @@ export class Session {
 
   async #resync() {
     this.store.clear();
-    await this.#readLists();
+    await this.#persevere(() => this.#readLists());
     await this.look(this.openId);
   }
 
@@ -267,7 +264,8 @@ export class Session {
     const previous = conversation.history;
     conversation.history = 'loading';
     try {
-      this.store.putHistory(conversation, await this.#api.listMessages(conversation.id, before));
+      const page = await this.#client.listMessages(conversation.id, { limit: HISTORY_PAGE, beforeSeq: before });
+      this.store.putHistory(conversation, page);
     } finally {
       if (conversation.history === 'loading') conversation.history = previous;
       if (conversation.history === 'none') conversation.messages.clear();
@@ -279,7 +277,7 @@ export class Session {
     if (conversation.participants || conversation.changes) return;
     this.store.awaitParticipants(conversation);
     try {
-      this.store.putParticipants(conversation, await this.#api.listParticipants(conversation.id));
+      this.store.putParticipants(conversation, await listAllParticipants(this.#client, conversation.id));
     } finally {
       conversation.changes = null;
     }
@@ -287,9 +285,7 @@ export class Session {
 
   /** @param {Entry} entry */
   async #sendEntry({ conversationId, clientMessageId, body, replyTo }) {
-    if (!this.#client) throw new Unreachable();
-    const { result } = await this.#client.request({ op: 'send', conversationId, clientMessageId, body, replyTo });
-    this.store.putMessage(result.message);
+    this.store.putMessage(await this.#client.send(conversationId, body, { clientMessageId, replyTo }));
   }
 
   /** @param {Entry | null} refused */
@@ -314,7 +310,7 @@ export class Session {
   /** Somebody changed the message first: show how it is now, and let the user decide again. */
   async #reread(message, error) {
     if (error instanceof Problem && error.code === 'precondition_failed') {
-      this.store.putMessage(await this.#api.getMessage(message.id));
+      this.store.putMessage(await this.#client.getMessage(message.id));
     }
     throw error;
   }
@@ -334,9 +330,30 @@ export class Session {
     }
   }
 
+  /**
+   * Do what can't be done without until it is done, unless the service will never let us.
+   *
+   * @template T
+   * @param {() => Promise<T>} work
+   * @param {(retryAt: number | null) => void} onWait  told when the next attempt is planned, and when it is made
+   */
+  async #persevere(work, onWait = () => undefined) {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Unreachable) && !error.retryable) throw error;
+        const ms = backoff.next(error.retryAfterMs);
+        onWait(Date.now() + ms);
+        await this.#pause(ms);
+        onWait(null);
+      }
+    }
+  }
+
   /** @param {number} ms */
   async #pause(ms) {
-    this.#setConnection({ name: 'waiting', retryAt: Date.now() + ms });
     await new Promise((/** @type {(value?: any) => void} */ resolve) => {
       this.#wake = resolve;
       setTimeout(resolve, ms);

@@ -5,7 +5,7 @@ const READ_AFTER_MS = 300;
 
 /** What is said without waiting for an answer, sparingly: that one types, and how far one has read. */
 export class Signals {
-  #write;
+  #say;
   /** @type {string | null} the conversation where one is shown as typing */
   #shown = null;
   #shownAt = 0;
@@ -13,9 +13,13 @@ export class Signals {
   /** @type {Map<string, number>} per conversation, the marker to be sent */
   #markers = new Map();
 
-  /** @param {(frame: object) => void} write */
-  constructor(write) {
-    this.#write = write;
+  /**
+   * @param {object} say
+   * @param {(conversationId: string, on: boolean) => void} say.typing
+   * @param {(conversationId: string, seq: number) => void} say.read
+   */
+  constructor(say) {
+    this.#say = say;
   }
 
   /**
@@ -43,11 +47,11 @@ export class Signals {
   #show(conversationId) {
     this.#shown = conversationId;
     this.#shownAt = Date.now();
-    this.#write({ op: 'typing', conversationId, on: true });
+    this.#say.typing(conversationId, true);
   }
 
   #stop() {
-    this.#write({ op: 'typing', conversationId: this.#shown, on: false });
+    if (this.#shown !== null) this.#say.typing(this.#shown, false);
     this.#shown = null;
   }
 
@@ -63,7 +67,7 @@ export class Signals {
   }
 
   #flush() {
-    for (const [conversationId, seq] of this.#markers) this.#write({ op: 'read', conversationId, seq });
+    for (const [conversationId, seq] of this.#markers) this.#say.read(conversationId, seq);
     this.#markers.clear();
   }
 }

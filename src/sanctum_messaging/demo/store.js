@@ -3,7 +3,8 @@
  * events after it gives what a later list would: nothing in here asks the network or touches the page.
  */
 
-/** @import { Conversation, ConversationItem, EventFrame, Held, Message, Participant } from './types.js' */
+/** @import { EventFrame, ListedConversation, Message, Participant } from './sanctum.js' */
+/** @import { Conversation, Held } from './types.js' */
 
 const TYPING_SHOWN_MS = 6_000;
 
@@ -58,7 +59,7 @@ export class Store {
   /**
    * Take a list of conversations; what events have told since it was read stays.
    *
-   * @param {ConversationItem[]} items  the most recently active first
+   * @param {ListedConversation[]} items  the most recently active first
    */
   putList(items) {
     for (const item of [...items].reverse()) this.#putItem(item);
@@ -163,7 +164,7 @@ export class Store {
     this.#effects.changed();
   }
 
-  /** @param {ConversationItem} item */
+  /** @param {ListedConversation} item */
   #putItem(item) {
     const held = this.conversations.get(item.id);
     if (item.lastMessage) this.#noteOwn(item.lastMessage);

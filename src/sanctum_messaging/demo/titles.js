@@ -1,4 +1,5 @@
-/** @import { Conversation, Message } from './types.js' */
+/** @import { Message } from './sanctum.js' */
+/** @import { Conversation } from './types.js' */
 
 /**
  * What a conversation is called: its title, or else the people in it.

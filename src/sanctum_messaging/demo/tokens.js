@@ -1,6 +1,4 @@
-import { Problem, Unreachable } from './problem.js';
-
-/** @import { Token } from './types.js' */
+import { Problem, Unreachable } from './sanctum.js';
 
 /** A token that expires within this time is not used for anything new. */
 const MARGIN_MS = 30_000;
@@ -9,9 +7,9 @@ const MARGIN_MS = 30_000;
 export class Tokens {
   #user;
   #device;
-  /** @type {Token | null} */
-  #token = null;
-  /** @type {Promise<Token> | null} */
+  /** @type {{token: string, expiresAt: string} | null} */
+  #held = null;
+  /** @type {Promise<string> | null} */
   #asked = null;
 
   /**
@@ -26,10 +24,11 @@ export class Tokens {
   /**
    * Give a token that holds, or with `fresh` a new one. Many askers at once cause one request.
    *
-   * @returns {Promise<Token>}
+   * @param {{fresh: boolean}} asked
    */
-  async get({ fresh = false } = {}) {
-    if (!fresh && this.#token && Date.parse(this.#token.expiresAt) - Date.now() > MARGIN_MS) return this.#token;
+  async get({ fresh }) {
+    const held = this.#held;
+    if (!fresh && held && Date.parse(held.expiresAt) - Date.now() > MARGIN_MS) return held.token;
     this.#asked ??= this.#ask().finally(() => { this.#asked = null; });
     return this.#asked;
   }
@@ -42,7 +41,7 @@ export class Tokens {
     }).catch(() => { throw new Unreachable(); });
     const body = await answer.json().catch(() => { throw new Unreachable(); });
     if (!answer.ok) throw new Problem(body);
-    this.#token = body;
-    return body;
+    this.#held = body;
+    return body.token;
   }
 }
