@@ -17,6 +17,9 @@ PARALLEL := -n 2 --dist loadfile
 # Extra arguments for pytest, e.g. `make test ARGS="-x tests/unit"`.
 ARGS ?=
 
+# Checks the types of the JavaScript client. It comes from npm, which not every machine has.
+TYPESCRIPT := clients/javascript/node_modules/.bin/tsc
+
 # Keeps what is locked unless asked otherwise: `make lock ARGS=--upgrade`. Without the header, the index and the links, the
 # files hold no address and no path.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -62,8 +65,20 @@ check: $(INSTALLED) ## Run exactly what CI runs: lint, format, types, layers, te
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
+	@if $(MAKE) $(TYPESCRIPT); then $(MAKE) check-javascript; else \
+		echo 'make: NO TYPESCRIPT: THE TYPES OF THE JAVASCRIPT CLIENT ARE NOT CHECKED. It takes npm.' >&2; fi
 	@$(MAKE) test-servers
 	@$(MAKE) test
+
+.PHONY: check-javascript
+check-javascript: $(TYPESCRIPT) ## Check the types of the JavaScript client, and what it declares; needs npm
+	$(TYPESCRIPT) --project clients/javascript --outDir clients/javascript/node_modules/declared
+	@diff -u clients/javascript/sanctum.d.ts clients/javascript/node_modules/declared/sanctum.d.ts || \
+		{ echo 'make: `make declarations` writes sanctum.d.ts again' >&2; exit 1; }
+
+.PHONY: declarations
+declarations: $(TYPESCRIPT) ## Write what the JavaScript client declares to TypeScript again; needs npm
+	$(TYPESCRIPT) --project clients/javascript
 
 .PHONY: fmt
 fmt: $(INSTALLED) ## Format the code and apply the safe fixes of the linter
@@ -114,7 +129,7 @@ lock: $(INSTALLED) ## Write the locked requirements again after a change of depe
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and what tests and builds leave behind
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov test-results
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf clients/javascript/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests $(wildcard bench examples) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The project itself has no hash, so it goes in after the locked packages and brings none of its own.
@@ -127,4 +142,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 	fi
 	@$(BIN)/python -m pip install -qq --no-input --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install -qq --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TYPESCRIPT): clients/javascript/package-lock.json
+	@cd clients/javascript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
