@@ -16,6 +16,7 @@ from bench.figures import Figure, render_table
 
 BENCHMARKS = (
     *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "memory", "guards"),
+    *("deliveries", "promptness", "bursts"),
     *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )
 _LONGEST_SECONDS = 300

@@ -53,13 +53,18 @@ class Audience:
     @classmethod
     async def join(cls, service: Service, users: list[str]) -> Self:
         """Connect each of the users and wait until all are live."""
+        return await cls.join_with(service, [service.token(user) for user in users])
+
+    @classmethod
+    async def join_with(cls, server: Server, tokens: list[str]) -> Self:
+        """Connect with each of these tokens and wait until all are live."""
         audience = cls()
-        for first in range(0, len(users), _AT_ONCE):
-            tokens = [service.token(user) for user in users[first : first + _AT_ONCE]]
-            for socket in await asyncio.gather(*(audience._open(service, token) for token in tokens)):
+        for first in range(0, len(tokens), _AT_ONCE):
+            opening = [audience._open(server, token) for token in tokens[first : first + _AT_ONCE]]
+            for socket in await asyncio.gather(*opening):
                 socket.send(b'{"op":"hello"}')
         async with asyncio.timeout(_WAIT_SECONDS):
-            await audience._live.reach(len(users))
+            await audience._live.reach(len(tokens))
         return audience
 
     @classmethod
@@ -68,6 +73,14 @@ class Audience:
         audience = cls()
         for _ in range(count):
             await audience._open(server, "")
+        return audience
+
+    @classmethod
+    async def join_loop(cls, port: int, count: int) -> Self:
+        """Connect to a loop of plain sends (``send_loop``)."""
+        audience = cls()
+        for _ in range(count):
+            audience._sockets.append(await Socket.open_plain(port, on_text=audience._take_event))
         return audience
 
     def __len__(self) -> int:
@@ -84,6 +97,10 @@ class Audience:
             await self._events.reach(count)
         assert self.received == count, f"{self.received - count} events too many"
 
+    def say(self, text: bytes) -> None:
+        """Have one of them send a frame."""
+        self._sockets[0].send(text)
+
     def leave(self) -> None:
         """Hang up."""
         for socket in self._sockets:
@@ -99,9 +116,12 @@ class Audience:
 
     def _take(self, socket: Socket, text: bytes) -> None:
         if text.startswith(b'{"op":"event"'):
-            self.sample = text
-            self._events.add()
+            self._take_event(text)
         elif text.startswith(b'{"op":"ping"'):
             socket.send(b'{"op":"pong"}')
         elif text.startswith(b'{"op":"live"'):
             self._live.add()
+
+    def _take_event(self, text: bytes) -> None:
+        self.sample = text
+        self._events.add()

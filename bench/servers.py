@@ -20,6 +20,7 @@ from sanctum_messaging.adapters.jwt.development import DevelopmentIssuer
 from sanctum_messaging.adapters.system import SystemClock
 from sanctum_messaging.config import VARIABLES
 from sanctum_messaging.config.rate_limits import RATE_LIMITS
+from sanctum_messaging.protocol.scalars import MAX_PARTICIPANTS_PER_CALL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -64,9 +65,15 @@ class Service(Server):
 
     async def create_conversation(self, owner: str, others: Sequence[str] = ()) -> str:
         """Create a group of these users."""
-        body = {"kind": "group", "title": "A group", "participants": [{"userId": name} for name in others]}
+        named = [{"userId": name} for name in others]
+        first, rest = named[:MAX_PARTICIPANTS_PER_CALL], named[MAX_PARTICIPANTS_PER_CALL:]
+        body = {"kind": "group", "title": "A group", "participants": first}
         answer = await self.call("POST", "/v1/conversations", owner, body, expected=201)
         identifier: str = answer["conversation"]["id"]
+        path = f"/v1/conversations/{identifier}/participants"
+        for begin in range(0, len(rest), MAX_PARTICIPANTS_PER_CALL):
+            added = {"participants": rest[begin : begin + MAX_PARTICIPANTS_PER_CALL]}
+            await self.call("POST", path, owner, added, expected=201)
         return identifier
 
     async def call(self, method: str, path: str, user: str, body: object = None, *, expected: int = 200) -> Any:  # noqa: ANN401 - answers have as many shapes as there are calls
@@ -102,9 +109,16 @@ async def serve(
 @contextlib.asynccontextmanager
 async def serve_baseline(folder: Path) -> AsyncGenerator[Server]:
     """Start the bare server."""
+    async with serve_module(folder, "bench.baseline_server") as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def serve_module(folder: Path, module: str) -> AsyncGenerator[Server]:
+    """Start a server of the benchmarks' own, a module that is given the port."""
     port = _find_free_port()
-    command = (sys.executable, "-m", "bench.baseline_server", str(port))
-    async with _running(command, port, _prepare_log(folder, "baseline.log"), {}) as pid:
+    command = (sys.executable, "-m", module, str(port))
+    async with _running(command, port, _prepare_log(folder, f"{module}.log"), {}) as pid:
         yield Server(pid, port)
 
 

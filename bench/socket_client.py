@@ -46,11 +46,27 @@ class Socket(asyncio.Protocol):
     async def open(cls, port: int, path: str, *, token: str = "", on_text: Callable[[bytes], None]) -> Self:
         """Connect to this machine and shake hands."""
         loop = asyncio.get_running_loop()
-        transport, socket = await loop.create_connection(lambda: cls(on_text), "127.0.0.1", port)
-        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-        transport.write(_HANDSHAKE.format(path=path, authorization=authorization).encode())
-        await socket._opened  # noqa: SLF001 - it is of this class
+        _, socket = await loop.create_connection(lambda: cls(on_text), "127.0.0.1", port)
+        await socket.shake_hands(path, token)
         return socket
+
+    @classmethod
+    async def open_plain(cls, port: int, *, on_text: Callable[[bytes], None]) -> Self:
+        """Connect without a handshake, to somebody who sends frames at once."""
+        _, socket = await asyncio.get_running_loop().create_connection(lambda: cls(on_text), "127.0.0.1", port)
+        socket.skip_handshake()
+        return socket
+
+    async def shake_hands(self, path: str, token: str = "") -> None:
+        """Become a WebSocket, once connected."""
+        assert self._transport is not None
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        self._transport.write(_HANDSHAKE.format(path=path, authorization=authorization).encode())
+        await self._opened
+
+    def skip_handshake(self) -> None:
+        """Take frames at once, of somebody who speaks no HTTP."""
+        self._is_open = True
 
     def send(self, text: bytes) -> None:
         """Send a text frame."""
