@@ -136,6 +136,27 @@ async def test_a_session_ends_by_being_dropped_or_by_time(resumes: ResumeStore, 
     assert await resumes.load("id2.1.secret", ANN) is None
 
 
+async def test_a_run_of_sessions_is_taken_over_each_as_if_alone(resumes: ManyResumes) -> None:
+    tokens = [f"id{number}.1.secret" for number in range(5)]
+    for number, token in enumerate(tokens):
+        await resumes.persist(token, state_of(number), DAY)
+    bob = replace(ANN, user=UserId("bob"))
+    wanted = [(tokens[3], ANN), ("no token", ANN), (tokens[1], bob), (tokens[0], ANN), ("id9.1.secret", ANN)]
+    # The second of two in one run shows the token before, which is good for a minute.
+    found = await resumes.load_many([*wanted, (tokens[3], replace(ANN, session=SessionId("s2")))])
+    assert [None if each is None else (each[0].cursor.position, each[0].generation) for each in found] == [
+        *[(3, 2), None, None, (0, 2), None],
+        (3, 3),
+    ]
+    first, *_, last = (each for each in found if each is not None)
+    assert last[0].session == "s2"
+    assert not await resumes.persist(first[1], first[0], DAY)
+    assert await resumes.persist(last[1], last[0], DAY)
+    assert await resumes.load(last[1], ANN) is not None
+    assert await resumes.load(tokens[1], ANN) is not None
+    assert list(await resumes.load_many([])) == []
+
+
 async def test_a_run_of_states_is_stored_at_once(resumes: ManyResumes) -> None:
     tokens = [f"id{number}.1.secret" for number in range(50)]
     for token in tokens[:2]:

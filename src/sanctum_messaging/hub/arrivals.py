@@ -33,6 +33,7 @@ class Arrivals:
         self._read = read
         self._next = Batch()
         self._reading = asyncio.Lock()
+        self.statements = 0
 
     async def join(self, user: User) -> Cursor | None:
         """Have a user read by a statement that begins after this call; none if he has to come again.
@@ -58,6 +59,7 @@ class Arrivals:
         try:
             async with self._reading:
                 self._close(batch)
+                self.statements += 1
                 batch.end = await self._read(batch.users)
         except Exception as fault:  # noqa: BLE001 - it is raised where each of them waits
             batch.fault = fault

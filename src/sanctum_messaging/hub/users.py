@@ -79,6 +79,11 @@ class Users:
             if head is not None and user.loaded:
                 return head
 
+    @property
+    def statements(self) -> int:
+        """How many statements read the memberships and the log's end, each for all who came at a time."""
+        return self._arrivals.statements
+
     def audience(self, event: Event) -> Collection[User]:
         """List who is to be told of an event; to be used before anyone is let in or out."""
         members = self._members.get(event.conversation_id, ())

@@ -17,6 +17,7 @@ class HubView:
     def __init__(self, parts: Parts) -> None:
         self._registry = parts.registry
         self._tail = parts.source.tail
+        self.users = parts.source.users
         self._database = parts.source.database
         self.ring = parts.source.ring
         self.flush = parts.source.flush

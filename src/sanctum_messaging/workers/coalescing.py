@@ -12,7 +12,7 @@ from sanctum_messaging.workers.batcher import Batcher, Entry
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sanctum_messaging.domain.model import ReadMarker
+    from sanctum_messaging.domain.model import Actor, ReadMarker
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.resume_store import ResumeState
     from sanctum_messaging.ports.store import MoveMarker, Store
@@ -71,7 +71,11 @@ class ReadMarkerWriter:
 
 
 class ManyResumeStates(Protocol):
-    """A resume store that takes many states in one commit."""
+    """A resume store that takes many states, or takes many sessions over, in one commit."""
+
+    async def load_many(self, loads: Sequence[tuple[str, Actor]]) -> Sequence[tuple[ResumeState, str] | None]:
+        """Take them over, each as if alone; none for each that is not the actor's to resume."""
+        ...
 
     async def persist_many(self, states: Sequence[tuple[str, ResumeState, int]]) -> Sequence[bool]:
         """Store them; false for each that was superseded."""
@@ -91,3 +95,19 @@ class ResumeStateWriter:
     async def persist(self, resume_token: str, state: ResumeState, ttl_seconds: int) -> bool:
         """Persist one state; see ``ports.resume_store``."""
         return await self._coalescer.submit((resume_token, state, ttl_seconds))
+
+
+class ResumeStateLoader:
+    """Takes sessions over in few commits, however many clients come back."""
+
+    def __init__(self, store: ManyResumeStates, clock: Clock) -> None:
+        """Take over through the resume store."""
+        self._coalescer: Coalescer[tuple[str, Actor], tuple[ResumeState, str] | None]
+        self._coalescer = Coalescer(store.load_many, clock)
+        self.batcher = self._coalescer.batcher
+        self.run = self._coalescer.run
+        self.close = self._coalescer.close
+
+    async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
+        """Take one session over; see ``ports.resume_store``."""
+        return await self._coalescer.submit((resume_token, actor))

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.postgres.forgetting import forget_rows
-from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken, stored_cursor
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, NO_TOKEN, ResumeToken, stored_cursor
 from sanctum_messaging.ports.resume_store import ResumeState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import asyncpg
 
     from sanctum_messaging.adapters.postgres.database import Database
     from sanctum_messaging.domain.model import Actor, Millis
@@ -19,13 +21,7 @@ if TYPE_CHECKING:
 
 # The row is locked while it is compared and raised, so that of two simultaneous loads each gets a generation. What is
 # compared are hashes of random secrets: how long that takes tells nothing.
-_TAKE_OVER = """
-UPDATE resume_state SET generation = generation + 1, secret_hash = $7, session_id = $8, previous_hash = $6,
-    previous_until = CASE WHEN secret_hash = $6 THEN $5::bigint + $9::bigint ELSE previous_until END
-WHERE id = $1 AND tenant = $2 AND user_id = $3 AND device_id = $4 AND expires_at > $5::bigint
-    AND (secret_hash = $6 OR (previous_hash = $6 AND previous_until > $5::bigint))
-RETURNING cursor, generation
-"""
+_TAKE_OVER = "SELECT n, cursor, generation FROM take_over_sessions($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _PERSIST = """
 INSERT INTO resume_state (id, tenant, user_id, device_id, session_id, cursor, generation, secret_hash, expires_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
@@ -57,19 +53,25 @@ class PostgresResumeStore:
 
     async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
         """Take the session over; see the port."""
-        presented = ResumeToken.find(resume_token)
-        if presented is None:
-            return None
-        secret_hash, successor = presented.secret_hash, presented.successor(0)
-        owner = (actor.tenant, actor.user, actor.device)
-        secrets = (secret_hash, successor.secret_hash, actor.session, GRACE_MS)
-        rows = await self._database.write(
-            _TAKE_OVER, presented.id, *owner, self._clock.now(), *secrets, repeatable=True
-        )
-        if not rows:
-            return None
-        cursor, generation = stored_cursor(rows[0]["cursor"]), rows[0]["generation"]
-        return ResumeState(*owner, actor.session, cursor, generation), str(replace(successor, generation=generation))
+        return (await self.load_many([(resume_token, actor)]))[0]
+
+    async def load_many(self, loads: Sequence[tuple[str, Actor]]) -> Sequence[tuple[ResumeState, str] | None]:
+        """Take a run of sessions over in one commit, each as if alone."""
+        if not loads:
+            return []
+        tokens = [ResumeToken.find(text) or NO_TOKEN for text, _ in loads]
+        successors = [token.successor(0) for token in tokens]
+        rows = [
+            (token.id, actor.tenant, actor.user, actor.device, actor.session, token.secret_hash, successor.secret_hash)
+            for (_, actor), token, successor in zip(loads, tokens, successors, strict=True)
+        ]
+        columns = map(list, zip(*rows, strict=True))
+        taken = await self._database.write(_TAKE_OVER, *columns, self._clock.now(), GRACE_MS, repeatable=True)
+        found = {row["n"]: row for row in taken}
+        return [
+            None if number not in found else _taken_over(actor, successor, found[number])
+            for number, ((_, actor), successor) in enumerate(zip(loads, successors, strict=True), start=1)
+        ]
 
     async def persist(self, resume_token: str, state: ResumeState, ttl_seconds: int) -> bool:
         """Store one state; see the port."""
@@ -93,6 +95,12 @@ class PostgresResumeStore:
         token = ResumeToken.find(resume_token)
         if token is not None:
             await self._database.write(_DROP, token.id, token.generation, repeatable=True)
+
+
+def _taken_over(actor: Actor, successor: ResumeToken, row: asyncpg.Record) -> tuple[ResumeState, str]:
+    cursor, generation = stored_cursor(row["cursor"]), row["generation"]
+    state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
+    return state, str(replace(successor, generation=generation))
 
 
 async def forget_states(database: Database, now: Millis) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sanctum_messaging.adapters.redis.availability import Availability
-from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, NO_TOKEN, ResumeToken
 from sanctum_messaging.domain.errors import InvalidCursorError
 from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.ports.resume_store import ResumeState
@@ -55,23 +55,24 @@ class RedisResumeStore:
 
     async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
         """Take the session over; see the port. None also while Redis is not available."""
-        presented = ResumeToken.find(resume_token)
-        if presented is None:
-            return None
+        return (await self.load_many([(resume_token, actor)]))[0]
+
+    async def load_many(self, loads: Sequence[tuple[str, Actor]]) -> Sequence[tuple[ResumeState, str] | None]:
+        """Take a run of sessions over in one round trip, each as if alone."""
         now = self._clock.now()
+        tokens = [ResumeToken.find(text) or NO_TOKEN for text, _ in loads]
         # The generation is known to the script only; the secret is drawn before, and stored as a hash.
-        successor = presented.successor(0)
-        hashes = (presented.secret_hash, successor.secret_hash)
-        owner = (actor.tenant, actor.user, actor.device)
-        arguments: list[str | int] = [now, *owner, actor.session, *hashes, now + GRACE_MS]
-        found = await self.availability.ask(lambda: self._load(keys=[_key(presented)], args=arguments))
-        if not found:
-            return None
-        generation, cursor = int(found[0]), _find_cursor(found[1])
-        if cursor is None:
-            return None
-        state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
-        return state, str(replace(successor, generation=generation))
+        successors = [token.successor(0) for token in tokens]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for (_, actor), token, successor in zip(loads, tokens, successors, strict=True):
+                await self._add_load(pipeline, token, successor, actor, now=now)
+            taken = await self.availability.ask(pipeline.execute)
+        if taken is None:
+            return [None] * len(loads)
+        return [
+            _taken_over(actor, successor, found)
+            for (_, actor), successor, found in zip(loads, successors, taken, strict=True)
+        ]
 
     async def persist(self, resume_token: str, state: ResumeState, ttl_seconds: int) -> bool:
         """Store one state; see the port. True also while Redis is not available: nobody was found to be newer."""
@@ -92,6 +93,21 @@ class RedisResumeStore:
         token = ResumeToken.find(resume_token)
         if token is not None:
             await self.availability.ask(lambda: self._drop(keys=[_key(token)], args=[token.generation]))
+
+    async def _add_load(
+        self, pipeline: Pipeline, token: ResumeToken, successor: ResumeToken, actor: Actor, *, now: int
+    ) -> None:
+        hashes = (token.secret_hash, successor.secret_hash)
+        arguments: list[str | int] = [
+            now,
+            actor.tenant,
+            actor.user,
+            actor.device,
+            actor.session,
+            *hashes,
+            now + GRACE_MS,
+        ]
+        await self._load(keys=[_key(token)], args=arguments, client=pipeline)
 
     async def _add(self, pipeline: Pipeline, token: ResumeToken, state: ResumeState, *, now: int, ttl_ms: int) -> None:
         fields: dict[str, str | int] = {
@@ -114,6 +130,17 @@ def _script(redis: Redis, name: str) -> AsyncScript:
 
 def _key(token: ResumeToken) -> str:
     return f"sanctum:resume:{{{token.id}}}"
+
+
+def _taken_over(
+    actor: Actor, successor: ResumeToken, found: Sequence[bytes | str] | None
+) -> tuple[ResumeState, str] | None:
+    cursor = _find_cursor(found[1]) if found else None
+    if not found or cursor is None:
+        return None
+    generation = int(found[0])
+    state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
+    return state, str(replace(successor, generation=generation))
 
 
 def _find_cursor(stored: bytes | str) -> Cursor | None:

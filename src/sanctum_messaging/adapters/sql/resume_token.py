@@ -59,6 +59,10 @@ class ResumeToken:
         return f"{self.id}.{self.generation}.{self.secret}"
 
 
+NO_TOKEN = ResumeToken("", 0, "")
+"""Stands for a text that is no token: no session has an empty id."""
+
+
 def stored_cursor(text: str) -> Cursor:
     """Read the cursor of a stored state, which is one that was written there."""
     try:

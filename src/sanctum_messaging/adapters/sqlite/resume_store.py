@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, ResumeToken, stored_cursor
+from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, NO_TOKEN, ResumeToken, stored_cursor
 from sanctum_messaging.adapters.sqlite.database import fetch_row
 from sanctum_messaging.ports.resume_store import ResumeState
 
@@ -49,11 +49,15 @@ class SQLiteResumeStore:
 
     async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
         """Take the session over; see the port."""
-        presented = ResumeToken.find(resume_token)
-        if presented is None:
-            return None
+        return (await self.load_many([(resume_token, actor)]))[0]
+
+    async def load_many(self, loads: Sequence[tuple[str, Actor]]) -> Sequence[tuple[ResumeState, str] | None]:
+        """Take a run of sessions over in one commit, each as if alone."""
         now = self._clock.now()
-        return await self._database.write(lambda connection: _take_over(connection, presented, actor, now))
+        presented = [(ResumeToken.find(text) or NO_TOKEN, actor) for text, actor in loads]
+        return await self._database.write(
+            lambda connection: [_take_over(connection, token, actor, now) for token, actor in presented]
+        )
 
     async def persist(self, resume_token: str, state: ResumeState, ttl_seconds: int) -> bool:
         """Store one state; see the port."""

@@ -29,6 +29,7 @@ def instance_readings(instance: Instance) -> list[Reading]:
                 "append": instance.writer.batcher,
                 "read_marker": instance.markers.batcher,
                 "resume_state": instance.resume_states.batcher,
+                "takeover": instance.takeovers.batcher,
             }
         ),
         *instance.storage.readings,

@@ -39,6 +39,11 @@ def hub_readings(hub: WebSocketHub, handshakes: Handshakes) -> list[Reading]:
             lambda: {"ring": counts.catch_up_ring, "database": counts.catch_up_database},
             label="source",
         ),
+        Reading(
+            "arrival_reads",
+            "Statements that read memberships and the log's end, each for all who came at a time.",
+            lambda: view.users.statements,
+        ),
         Reading("catch_up_pages_waiting", "Pages that wait for the database.", lambda: view.pages_waiting, "gauge"),
         Reading(
             "handshakes_refused",
