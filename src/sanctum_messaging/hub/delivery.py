@@ -82,6 +82,7 @@ class Delivery:
 
     def part(self) -> None:
         """Let go of the connection, once it is over: two that hold each other outlive their use."""
+        self._ending = True
         del self._owner, self._transport
 
     def reply(self, frame: ServerFrame) -> None:
@@ -106,13 +107,16 @@ class Delivery:
         """Whether more replies may be caused; ``Owner.read_on`` is called when there is room again."""
         return len(self._replies) < self._source.settings.replies_pending
 
-    def push(self, delivered: Delivered) -> None:
-        """Take an event of the live stream; with too much pending, stop being live instead."""
-        self._events.append(delivered)
-        self.pending_bytes += len(delivered[1])
-        if not self._transport.is_full:
+    def push(self, events: Sequence[Delivered], size: int) -> None:
+        """Take events of the live stream, of so many bytes; with too much pending, stop being live instead."""
+        if not self._events:
             self._source.flush.add(self)
-        elif self.pending_bytes + self._transport.unsent > self._source.settings.pending_bytes:
+        self._events += events
+        self.pending_bytes += size
+        if (
+            self._transport.is_full
+            and self.pending_bytes + self._transport.unsent > self._source.settings.pending_bytes
+        ):
             self._source.counters.fell_behind += 1
             self.fall_behind()
 
@@ -149,7 +153,7 @@ class Delivery:
 
     def write(self) -> None:
         """Write all there is, as long as the peer takes it; what is left follows when there is room."""
-        if self._session.phase is Phase.CLOSING:
+        if self._ending:
             return
         try:
             while not self._transport.is_full and self._write_next():
@@ -159,18 +163,22 @@ class Delivery:
 
     def _write_next(self) -> bool:
         """Write what is next; false if there is nothing, or nothing yet."""
-        phase = self._session.phase
         if self._replies:
             self._write_replies()
-        elif phase is _LIVE and self._events:
-            self._write_events()
-        elif phase is Phase.CATCHING_UP and self._catch_up is not None:
+            return True
+        phase = self._session.phase
+        if phase is _LIVE:
+            if self._events:
+                self._write_events()
+                return True
+            return self._session.announces_live and self._announce_live()
+        if phase is Phase.CATCHING_UP and self._catch_up is not None:
             return self._go_live(self._catch_up) or self._read_on(self._catch_up)
-        elif self._session.announces_live:
-            self._session.note_announced()
-            self._transport.write((frame_text(encode_frame(Live(cursor=str(self.settle())))),))
-        else:
-            return False
+        return False
+
+    def _announce_live(self) -> bool:
+        self._session.note_announced()
+        self._transport.write((frame_text(encode_frame(Live(cursor=str(self.settle())))),))
         return True
 
     def _write_replies(self) -> None:

@@ -21,6 +21,7 @@ from sanctum_messaging.hub.callables import Callables, admit_all, take_all_on
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
+from sanctum_messaging.hub.fan_out import FanOut
 from sanctum_messaging.hub.flush import Flush
 from sanctum_messaging.hub.log_tail import LogTail
 from sanctum_messaging.hub.polls import Polls
@@ -111,11 +112,13 @@ class WebSocketHub:
             self.settings,
             self.counters,
             on_event=self._apply_event,
+            on_applied=self._hand_out,
             on_reset=self._reset,
             sweep_seconds=sweep_seconds,
         )
         self._invalidate = invalidate
         self._users = Users(log, linger_seconds=self.settings.linger_seconds, expect=self._tail.expect)
+        self._fan_out = FanOut(self._users)
         source = Source(
             log=log,
             ring=self._ring,
@@ -231,22 +234,24 @@ class WebSocketHub:
     def _apply_event(self, event: Event) -> None:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
         entry = self._ring.append(event)
-        self._users.let_in(event)
-        audience = self._users.audience(event)
-        if audience:
-            # Encoded, framed and made a pair once: for each recipient there is a reference more.
-            delivered = (event.cursor, entry.frame)
-            for user in audience:
-                user.deliver(delivered)
-        self._users.let_out(event)
-        self._polls.wake(event.tenant)
         if event.kind in OF_MEMBERSHIPS:
+            self._fan_out.hand_out()
+            self._users.let_in(event)
+            self._fan_out.add(entry)
+            self._users.let_out(event)
             self._invalidate(event.conversation_id)
+        else:
+            self._fan_out.add(entry)
+        self._polls.wake(event.tenant)
         self._signals.follow()
         self.counters.note_applied(event.at, self.settings.now())
 
+    def _hand_out(self) -> None:
+        self._fan_out.hand_out()
+
     def _begin_anew(self) -> None:
         """Nobody knows what was delivered: all come back with their cursors, and are read anew."""
+        self._fan_out.forget()
         self._users.forget_all()
         for connection in tuple(self._parts.registry.connections):
             connection.close(CloseCode.INTERNAL)
@@ -254,6 +259,7 @@ class WebSocketHub:
     def _reset(self, head: Cursor) -> None:
         """The log is another one now: nobody's picture can be mended from it."""
         self._ring.reset(head)
+        self._fan_out.forget()
         self._users.forget_all()
         self._invalidate(None)
         self.counters.resets += 1

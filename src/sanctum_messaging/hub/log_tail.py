@@ -35,9 +35,10 @@ _logger = structlog.get_logger(__name__)
 class LogTail:
     """Keeps the ring's tail at the log's end.
 
-    ``on_event`` is called for every event, in order of position, each once; ``on_reset`` when the log turned out not to
-    be the one that was followed. Both are synchronous. ``sweep_seconds`` is asked how long the database may go without
-    being looked at; none: as long as nothing seems to be missing.
+    ``on_event`` is called for every event, in order of position, each once, and ``on_applied`` after some of them,
+    before anybody else can look; ``on_reset`` when the log turned out not to be the one that was followed. All are
+    synchronous. ``sweep_seconds`` is asked how long the database may go without being looked at; none: as long as
+    nothing seems to be missing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LogTail:
         counters: HubCounters,
         *,
         on_event: Callable[[Event], None],
+        on_applied: Callable[[], None],
         on_reset: Callable[[Cursor], None],
         sweep_seconds: Callable[[], float | None] = lambda: None,
     ) -> None:
@@ -59,6 +61,7 @@ class LogTail:
         self._settings = settings
         self._counters = counters
         self._on_event = on_event
+        self._on_applied = on_applied
         self._on_reset = on_reset
         self._early = EarlyCommits()
         self._expected = ExpectedEnds()
@@ -91,6 +94,7 @@ class LogTail:
             return
         self._take(committed)
         self._take_early()
+        self._on_applied()
         self._moves.tell()
 
     def sweep(self) -> None:
@@ -223,6 +227,7 @@ class LogTail:
             for event in events:
                 self._apply(event)
             self._take_early()
+            self._on_applied()
             self._moves.tell()
             if len(events) < _READ_EVENTS:
                 if self._ring.tail.position < expected:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sanctum_messaging.domain.events import Event, Interval, MessageChange, ParticipantChange
 from sanctum_messaging.domain.model import ConversationId, Cursor, Position, TenantId, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Receiver(Protocol):
     """A connection that is live."""
 
-    def push(self, delivered: tuple[Cursor, bytes]) -> None:
-        """Take an event; never waits."""
+    def push(self, events: Sequence[tuple[Cursor, bytes]], size: int) -> None:
+        """Take events, of so many bytes together; never waits."""
         ...
 
     def hint(self, frame: bytes) -> None:
@@ -56,11 +59,11 @@ class User:
         self.waiting: set[asyncio.Future[None]] = set()
         self.uses = 0
 
-    def deliver(self, delivered: tuple[Cursor, bytes]) -> None:
-        """Hand an event to every live connection and wake every poll."""
+    def deliver(self, events: Sequence[tuple[Cursor, bytes]], size: int) -> None:
+        """Hand events of so many bytes to every live connection and wake every poll."""
         # A receiver that is full leaves the set while it is told.
         for receiver in tuple(self.live):
-            receiver.push(delivered)
+            receiver.push(events, size)
         if self.waiting:
             self.wake()
 
