@@ -578,7 +578,7 @@ export class Client {
 class Stream {
   /** @type {string | undefined} where the application stands; the server goes on right after it */
   cursor;
-  /** Something passed by while nobody was reading. */
+  /** Something passed by while nobody was reading: the cursor stays before it, and who reads needs another socket. */
   isBehind = false;
   /** What waits is more than is to be held: no more may come before it was taken. */
   isFull = false;
@@ -630,15 +630,16 @@ class Stream {
   receive(frame) {
     const receive = this.#receivers[frame.op];
     if (!receive) return;
-    if (this.#isRead) receive(frame);
-    else this.#pass(frame);
+    if (!this.#isRead && !isBareCursor(frame)) this.isBehind = true;
+    else if (!this.isBehind) receive(frame);
+    else if (frame.op === 'live') this.#on.onLive();
     this.#move();
     this.isFull = this.#waiting.length >= MOST_WAITING;
   }
 
   /** Answer a heartbeat: where everything was taken, we stand where it says. */
   answer() {
-    const isIdle = this.#isRead && this.#isAbreast && this.#waiting.length === 0;
+    const isIdle = this.#isAbreast && !this.isBehind && this.#waiting.length === 0;
     return isIdle ? { op: 'ack', cursor: this.cursor } : { op: 'pong' };
   }
 
@@ -699,16 +700,6 @@ class Stream {
     // Many heartbeats while the application is busy say no more than the last.
     if (this.#waiting.at(-1)?.op === frame.op) this.#waiting.pop();
     this.#waiting.push(frame);
-  }
-
-  /**
-   * Nobody reads: who does later begins where we are now.
-   *
-   * @param {any} frame
-   */
-  #pass(frame) {
-    this.isBehind = true;
-    if (frame.op === 'live') this.#on.onLive();
   }
 
   /** Pass what says only how far the stream is, where nothing stands before it; then give what comes. */

@@ -297,7 +297,8 @@ class Acknowledgeable {
   }
 }
 
-class FakeSocket {
+/** A socket whose other end is the runner. */
+export class FakeSocket {
   frames = [];
   closedWith = null;
   onopen = () => {};
@@ -305,7 +306,8 @@ class FakeSocket {
   onclose = () => {};
   #heard;
 
-  constructor(heard) {
+  /** @param {(frame: any) => void} heard  sees each frame first */
+  constructor(heard = () => {}) {
     this.#heard = heard;
   }
 
@@ -325,8 +327,8 @@ class FakeSocket {
   }
 }
 
-/** Time, as the transcript lets it pass. */
-class Clock {
+/** Time, as the runner lets it pass. */
+export class Clock {
   now = Date.parse('2026-11-23T00:00:00Z');
   /** @type {Set<{at: number, work: () => void}>} */
   #plans = new Set();
@@ -406,12 +408,13 @@ class Values {
 
 class Fault extends Error {}
 
-function check(isRight, detail) {
+/** Fail, with a word about it, unless something is so. */
+export function check(isRight, detail) {
   if (!isRight) throw new Fault(detail);
 }
 
 /** Let everything happen that waits for nothing but its turn. A browser makes timers wait longer than that. */
-const settle = () => new Promise((resolve) => { (globalThis.setImmediate ?? afterMessage)(resolve); });
+export const settle = () => new Promise((resolve) => { (globalThis.setImmediate ?? afterMessage)(resolve); });
 
 function afterMessage(work) {
   const { port1, port2 } = new MessageChannel();

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import playwright
-
 from tests.conformance.transcripts import Transcript, fill
 from tests.e2e.browser import open_browser
+from tests.node import run_on_node
 
 if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[2]
-NODE = Path(playwright.__file__).parent / "driver" / "node"
-PATIENCE_SECONDS = 60
 ADDRESS = "http://client.test"
 FILES = {
     "/": ("text/html", b"<!doctype html>"),
@@ -38,13 +34,8 @@ Faults = dict[str, str | None]
 
 def play_on_node(transcripts: list[Transcript]) -> Faults:
     """Play transcripts on Node."""
-    script = ROOT / "tests/conformance/on_node.mjs"
-    text = json.dumps([_written(each) for each in transcripts])
-    ended = subprocess.run(
-        [NODE, script], input=text, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
-    faults: Faults = json.loads(ended.stdout)
+    written = [_written(each) for each in transcripts]
+    faults: Faults = run_on_node(ROOT / "tests/conformance/on_node.mjs", json.dumps(written))
     return faults
 
 
