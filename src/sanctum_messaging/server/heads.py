@@ -20,6 +20,8 @@ Fields = list[tuple[bytes, bytes]]
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _VERSIONS = frozenset({"1.1", "1.0"})
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
+_HANDSHAKES = ServerProtocol()
+"""Only asked whether a request is one. One for each would stay in memory until the collector comes."""
 
 
 def is_sound(version: str, address: bytes, fields: Fields) -> bool:
@@ -58,7 +60,7 @@ def is_handshake(method: str, version: str, address: bytes, fields: Fields) -> b
         headers[name.decode("ascii")] = value.decode("latin-1")
     request = Request(address.decode("ascii"), headers, method=method, protocol=f"HTTP/{version}")
     try:
-        ServerProtocol().process_request(request)
+        _HANDSHAKES.process_request(request)
     except InvalidHandshake:
         return False
     return True

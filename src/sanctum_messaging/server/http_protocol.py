@@ -42,6 +42,8 @@ class HTTPProtocol(RequestReading):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        # A last answer holds this protocol.
+        self.cycle = None  # type: ignore[assignment]  # as in uvicorn
         self._deadline.cancel()
         self.intake.leave(self)
 

@@ -63,3 +63,12 @@ def test_an_ended_request_leaves_nothing(wire: Wire, uncollected: None) -> None:
             while plain.recv(65_536):
                 pass
     assert wait_for_parts(before) == before
+
+
+def test_a_refused_request_leaves_nothing(wire: Wire, uncollected: None) -> None:
+    before = count_parts()
+    with wire.connect() as malformed:
+        malformed.sendall(b"GET /v1/conversations HTTP/1.1\r\nHost: x\r\nno field\r\n\r\n")
+        while malformed.recv(65_536):
+            pass
+    assert wait_for_parts(before) == before

@@ -38,7 +38,8 @@ class Problems:
         watch = _Watch(send)
         try:
             if REFUSED in scope:
-                raise scope[REFUSED]
+                # Raised, it holds what holds the scope.
+                raise scope.pop(REFUSED)
             await self._app(scope, receive, watch.send)
         except ClientGoneError:
             return
