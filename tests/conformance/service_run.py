@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 40
 UNASKED = frozenset({"ping", "signal"})
 """What the service may say at any time."""
 USERS = ("ann", "bob")
+TOKENS = {"token": 3_600, "fresh": 3_600, "brief": 50}
+"""The tokens of each user, with the seconds that they hold; the last is so brief that another is asked for at once."""
 
 
 class ServiceRun:
@@ -33,8 +35,8 @@ class ServiceRun:
         self._base_url = base_url
         self._values = Values(transcript.values)
         for user in USERS:
-            for name in ("token", "fresh"):
-                self._values.bound[f"{name}.{user}"] = token(user, device=f"{user}-phone")
+            for name, seconds in TOKENS.items():
+                self._values.bound[f"{name}.{user}"] = token(user, device=f"{user}-phone", ttl=seconds)
         self._http = httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS, trust_env=False, verify=NO_TLS)
         self._sockets: dict[str, Socket] = {}
         self._newest = ""

@@ -34,10 +34,18 @@ class Here:
     def database_path(self) -> Path:
         return self.config.database_path
 
-    def token(self, user: str, *, device: str | None = None, tenant: str = "default", scope: str | None = None) -> str:
+    def token(
+        self,
+        user: str,
+        *,
+        device: str | None = None,
+        tenant: str = "default",
+        scope: str | None = None,
+        ttl: int = 3600,
+    ) -> str:
         """Sign a token with the service's development key."""
         issuer = development_issuer(self.config, lambda: time.time_ns() // 1_000_000)
-        return issuer.issue(user, device=device, tenant=tenant, scope=scope)
+        return issuer.issue(user, device=device, tenant=tenant, scope=scope, ttl=ttl)
 
 
 @contextlib.asynccontextmanager
