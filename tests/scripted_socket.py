@@ -24,6 +24,8 @@ class ScriptedSocket:
         self.said: deque[dict[str, Any]] = deque()
         self.is_closed = False
         """Whether the client closed it."""
+        self.react: Callable[[dict[str, Any]], None] = lambda _: None
+        """Called with what the client says."""
         self._coming: deque[str] = deque()
         self._code: int | None = None
         self._changed = asyncio.Event()
@@ -51,7 +53,9 @@ class ScriptedSocket:
         await asyncio.sleep(0)
         if not self.is_open:
             raise SocketGone(self._code or NO_CODE)
-        self.said.append(json.loads(text))
+        frame = json.loads(text)
+        self.said.append(frame)
+        self.react(frame)
 
     async def receive(self) -> str | bytes:
         while not self._coming:

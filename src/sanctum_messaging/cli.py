@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from sanctum_messaging import __version__
 from sanctum_messaging.config import ConfigError, describe_config, load_config
+from sanctum_messaging.terminal.commands import chat_command, send_command, tail_command
+from sanctum_messaging.terminal.options import Command, StartError, data_dir_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from sanctum_messaging.config import Config
 
-Command = TypeVar("Command", bound="Callable[..., None]")
-
 _STORAGE = ("DATA_DIR", "DATABASE_URL", "LOG_LEVEL")
 _DAY_S = 24 * 3600
 _MAX_TTL_S = 366 * _DAY_S
-
-
-class StartError(click.ClickException):
-    """The command can't do its work; each line of the message says why."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        for line in self.message.splitlines():
-            click.echo(f"sanctum: {line}", file=file, err=file is None)
-
-
-def data_dir_option(command: Command) -> Command:
-    return click.option("--data-dir", metavar="PATH", help="Directory of all that is stored [DATA_DIR].")(command)
 
 
 def dev_option(command: Command) -> Command:
@@ -49,6 +35,10 @@ def main() -> None:
 
     Settings come from the environment; `sanctum config` shows those in effect.
     """
+
+
+for client_command in (chat_command, send_command, tail_command):
+    main.add_command(client_command)
 
 
 @main.command()

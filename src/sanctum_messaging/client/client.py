@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 from sanctum_messaging import __version__
@@ -40,17 +41,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.client.tokens import TokenSource
     from sanctum_messaging.protocol.resources import MessageResource
 
-_NAME = "sanctum-python"
-
 
 class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
     """A user's connection to the service, for as long as the ``async with`` block lasts.
-
-    ```python
-    async with Client("https://chat.example.com", token=fetch_token) as chat:
-        async for event in chat.events():
-            ...
-    ```
 
     It connects by itself, again and again, until the block ends or the service says that there is no point; what then
     waits raises why. Calls over HTTP need no connection.
@@ -88,8 +81,7 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         """
         if not url.startswith(("http://", "https://")):
             raise ValueError("The address of a service begins with http:// or https://.")
-        url = url.rstrip("/")
-        headers = {} if act_as is None else {"Act-As": act_as}
+        url, headers = url.rstrip("/"), {} if act_as is None else {"Act-As": act_as}
         self._tokens = Tokens(token)
         self._http = HTTP(url, self._tokens, headers=headers, tls=tls)
         self._open_socket = open_socket or websocket_opener(url, headers=headers, tls=tls)
@@ -101,7 +93,6 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         self._draw = draw
         self._ended: SanctumError | None = None
         self._group = asyncio.TaskGroup()
-        self._running: list[asyncio.Task[None]] = []
         self.state = State.CONNECTING
 
     def events(self) -> AsyncIterator[Happening]:
@@ -177,6 +168,11 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         return await self._outbox.add(message)
 
     @property
+    def cursor(self) -> str | None:
+        """How far the application is: right after what it took last; none before there was a connection."""
+        return self._session.cursor
+
+    @property
     def unsent(self) -> list[Sending]:
         """What is on its way, in order, also from an earlier process."""
         return self._outbox.pending
@@ -195,7 +191,7 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         """Begin to connect; return before there is a connection."""
         place = await self._storage.load()
         await self._outbox.load()
-        session = ClientSession(
+        self._session = session = ClientSession(
             cursor=self._cursor if place is None else place.cursor,
             resume_token=None if place is None else place.resume_token,
             draw=self._draw,
@@ -203,31 +199,31 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         self._inbox = Inbox(session, self._look)
         self._places = Places(session, self._storage)
         lasting = Lasting(session, self._inbox, self._outbox, self._remarks, self._tokens)
-        info = ClientInfo(_NAME, __version__)
+        info = ClientInfo("sanctum-python", __version__)
         self._connections = Connections(self._open_socket, lasting, info, self._set_state)
         await self._group.__aenter__()
-        for run in (self._run, self._places.run, self._outbox.run):
-            self._running.append(self._group.create_task(run()))
+        self._running = [self._group.create_task(run()) for run in (self._run, self._places.run, self._outbox.run)]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection; what was not sent stays in the outbox."""
-        try:
-            await self._connections.say_bye()
-            for task in self._running:
-                task.cancel()
-            # The group is told only of what it may have caused itself: the block's own errors stay as they are.
-            if isinstance(error, asyncio.CancelledError):
-                await self._group.__aexit__(kind, error, trace)
-            else:
-                await self._group.__aexit__(None, None, None)
-        finally:
-            self._end(ClientClosed("The client was closed."))
-            await self._outbox.flush()
-            await self._places.save()
-            await self._http.close()
+        """Close the connection; what was not sent stays in the outbox. All of it is done, also if it is cancelled."""
+        async with AsyncExitStack() as closing:  # It begins with the last.
+            closing.push_async_callback(self._http.close)
+            closing.push_async_callback(self._places.save)
+            closing.push_async_callback(self._outbox.flush)
+            closing.callback(self._end, ClientClosed("The client was closed."))
+            closing.push_async_callback(self._stop, error)
+            closing.push_async_callback(self._connections.say_bye)
+
+    async def _stop(self, error: BaseException | None) -> None:
+        for task in self._running:
+            task.cancel()
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(type(error), error, None)
+        else:  # The block's own errors stay as they are.
+            await self._group.__aexit__(None, None, None)
 
     async def _run(self) -> None:
         self._end(await self._connections.run())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from sanctum_messaging.client.storage import replace_file
+from sanctum_messaging.client.storage import replace_file, run_in_thread
 from sanctum_messaging.protocol.requests import SendMessage
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class FileOutbox:
             OSError: it can't be read.
             msgspec.DecodeError: a file holds something else.
         """
-        return await asyncio.to_thread(self._load)
+        return await run_in_thread(self._load)
 
     async def add(self, outgoing: Outgoing) -> None:
         """Write the message's file.
@@ -79,11 +78,11 @@ class FileOutbox:
             OSError: it can't be written.
         """
         content = msgspec.json.encode(outgoing)
-        await asyncio.to_thread(lambda: replace_file(self._path_of(outgoing), content, sync=True))
+        await run_in_thread(lambda: replace_file(self._path_of(outgoing), content, sync=True))
 
     async def remove(self, outgoing: Outgoing) -> None:
         """Delete the message's file."""
-        await asyncio.to_thread(self._path_of(outgoing).unlink, missing_ok=True)
+        await run_in_thread(lambda: self._path_of(outgoing).unlink(missing_ok=True))
 
     def _load(self) -> Sequence[Outgoing]:
         found = []

@@ -6,9 +6,14 @@ import asyncio
 import os
 import tempfile
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -60,7 +65,7 @@ class FileStorage:
             OSError: it can't be read.
             msgspec.DecodeError: it holds something else.
         """
-        return await asyncio.to_thread(self._load)
+        return await run_in_thread(self._load)
 
     async def save(self, place: Place) -> None:
         """Replace the file.
@@ -68,13 +73,24 @@ class FileStorage:
         Raises:
             OSError: it can't be written.
         """
-        await asyncio.to_thread(replace_file, self._path, msgspec.json.encode(place))
+        content = msgspec.json.encode(place)
+        await run_in_thread(lambda: replace_file(self._path, content))
 
     def _load(self) -> Place | None:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Place)
         except FileNotFoundError:
             return None
+
+
+async def run_in_thread(work: Callable[[], Result]) -> Result:
+    """Do what may wait for a disk; a caller that is cancelled waits too, so that nothing goes on behind his back."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:

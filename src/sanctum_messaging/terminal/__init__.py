@@ -1,0 +1,1 @@
+"""The commands of ``sanctum`` that are clients: ``chat``, ``send`` and ``tail``."""

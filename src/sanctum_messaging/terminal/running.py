@@ -1,0 +1,69 @@
+"""Runs a client as a command: until it is done, told to stop, or refused for good."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sanctum_messaging.client import SanctumError, State
+from sanctum_messaging.terminal.options import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+
+def run_client(main: Coroutine[Any, Any, None]) -> None:
+    """Run it. SIGINT and SIGTERM end it as they end other commands, after it has said goodbye.
+
+    Raises:
+        StartError: the service or the machine does not let it.
+    """
+    told: list[signal.Signals] = []
+    try:
+        asyncio.run(_until_told(main, told))
+    except asyncio.CancelledError:
+        sys.exit(128 + told[0])
+    except (SanctumError, BaseExceptionGroup) as error:
+        reasons = _reasons_of(error)
+        if not all(isinstance(reason, SanctumError | OSError) for reason in reasons):
+            raise
+        raise StartError("\n".join(map(str, reasons))) from error
+
+
+class StateLine:
+    """Says on standard error when the connection is lost, and when it is there again."""
+
+    def __init__(self) -> None:
+        self._is_lost = False
+
+    def __call__(self, state: State) -> None:
+        if state is State.WAITING and not self._is_lost:
+            self._is_lost = True
+            click.echo("sanctum: no connection; trying again", err=True)
+        elif state is State.LIVE and self._is_lost:
+            self._is_lost = False
+            click.echo("sanctum: connected again", err=True)
+
+
+def _reasons_of(error: BaseException) -> list[BaseException]:
+    """Unwrap what ended several tasks at once."""
+    if isinstance(error, BaseExceptionGroup):
+        return [reason for each in error.exceptions for reason in _reasons_of(each)]
+    return [error]
+
+
+async def _until_told(main: Coroutine[Any, Any, None], told: list[signal.Signals]) -> None:
+    running = asyncio.ensure_future(main)
+
+    def stop(number: signal.Signals) -> None:
+        told.append(number)
+        running.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    await running
