@@ -183,6 +183,9 @@ class Connection:
             self._closing = code
             self._session.close()
             self.delivery.stop()
+            if not is_gone:
+                # What follows is for nobody, and parsing it would hold others up until the close is sent.
+                self._transport.pause_reading()
             self._parts.source.counters.closes[code] += 1
             self._ending = asyncio.get_running_loop().create_task(self._end(is_gone=is_gone))
 

@@ -246,6 +246,13 @@ class TestFaultyFrames:
         await ben.assert_closed(code)
         assert ben.unasked("error") == []
 
+    async def test_nothing_is_read_behind_what_is_no_frame(self, sockets: Sockets) -> None:
+        ben = await sockets.live("ben")
+        await ben.push_raw("hello")
+        await ben.push("ping")
+        assert ben.transport.unheard == 1
+        await ben.assert_closed(4500)
+
     async def test_faulty_fields_are_named_and_the_connection_lives_on(self, world: World, sockets: Sockets) -> None:
         group = await world.create("ada")
         ada = await sockets.live("ada")
