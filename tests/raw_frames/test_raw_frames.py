@@ -23,7 +23,7 @@ PATIENT = ServerLimits(message_seconds=120)
 
 @pytest.fixture(scope="module", params=ENDPOINTS)
 def wire(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    with wire_to(tmp_path_factory.mktemp("data"), PATIENT, ENDPOINTS[request.param]) as wire:
+    with wire_to(tmp_path_factory.mktemp("data"), PATIENT, endpoint=ENDPOINTS[request.param]) as wire:
         yield wire
 
 

@@ -18,6 +18,7 @@ from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import load_config
 from sanctum_messaging.server.intake import Intake
 from sanctum_messaging.server.server import Server, create_server
+from tests.socket_endpoints import Endpoint, with_sockets
 from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ class Wire:
 
 @contextlib.contextmanager
 def wire_to(
-    data_dir: Path, limits: ServerLimits | None = None, environ: dict[str, str] | None = None
+    data_dir: Path,
+    limits: ServerLimits | None = None,
+    environ: dict[str, str] | None = None,
+    *,
+    endpoint: Endpoint = with_sockets,
 ) -> Iterator[Wire]:
     """Run a service until this is left."""
     started: list[Wire] = []
@@ -111,7 +116,7 @@ def wire_to(
         async with open_service(config) as service:
             intake = service.intake if limits is None else Intake(limits)
             token = development_issuer(config, lambda: time.time_ns() // 1_000_000).issue("ann")
-            server = create_server(service.asgi, intake, grace_seconds=1)
+            server = create_server(endpoint(service.asgi), intake, grace_seconds=1)
             started.append(Wire(listener.getsockname()[1], token, server, intake))
             ready.set()
             await server.serve(sockets=[listener])
