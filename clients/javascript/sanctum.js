@@ -268,7 +268,7 @@ export class Client {
    * @param {string} [from.cursor]  of the lists that the application has read; it wins over what the storage holds
    */
   open({ cursor } = {}) {
-    if (this.#isOpen) return;
+    if (this.#isOpen || this.#state.name === 'stopped') return;
     this.#isOpen = true;
     this.#openAt(cursor);
   }
@@ -521,7 +521,7 @@ export class Client {
   async #openAt(cursor) {
     try {
       this.#stream.cursor = cursor ?? (await this.#storage?.load()) ?? undefined;
-      this.#line.open();
+      if (this.#state.name !== 'stopped') this.#line.open();
     } catch (error) {
       this.#stop({ name: 'stopped', error: asError(error) });
     }
@@ -923,6 +923,7 @@ class Line {
   /** Hold no socket until there is room for what comes over it. */
   pause() {
     this.#isPaused = true;
+    this.#callOff();
     this.#drop();
     this.#with.onState({ name: 'catchingUp' });
   }
@@ -1000,7 +1001,9 @@ class Line {
    * @param {any} frame
    */
   #receive(connection, frame) {
-    if (connection === this.#next && frame.op === 'welcome') this.#welcome(connection, frame);
+    const isNext = connection === this.#next;
+    if (isNext && frame.op === 'welcome') this.#welcome(connection, frame);
+    else if (isNext && frame.op === 'error') this.#takeRefusal(connection, new Problem(frame.problem));
     else if (connection !== this.#current) return;
     else if (frame.op === 'drain') this.#replaceIn(frame.reconnectInMs);
     else if (frame.op === 'authRequired') this.#refresh(connection);
@@ -1030,6 +1033,20 @@ class Line {
     this.#isDraining = this.#needsFreshToken = false;
     this.#resumeToken = welcome.resumeToken;
     this.#with.onWelcome(connection, welcome);
+  }
+
+  /**
+   * The hello was refused; another would be the same.
+   *
+   * @param {Connection} connection
+   * @param {Problem} problem
+   */
+  #takeRefusal(connection, problem) {
+    this.#next = null;
+    connection.drop();
+    this.#notBeforeIn(problem.retryAfterMs);
+    if (problem.retryable || this.#current) this.#wait();
+    else this.#with.onState({ name: 'stopped', error: problem });
   }
 
   /**

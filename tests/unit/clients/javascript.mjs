@@ -209,6 +209,30 @@ const behaviours = {
     equal(world.sockets[0].closedWith, 1000);
   },
 
+  'a hello that is refused for good ends the client': async () => {
+    const world = new World();
+    world.client.open({ cursor: 'nonsense' });
+    await settle();
+    world.socket.onopen();
+    world.push({ op: 'error', problem: problem('invalid_cursor') });
+    equal([world.client.connection.name, world.client.connection.error.code], ['stopped', 'invalid_cursor']);
+    equal(world.socket.closedWith, 1000);
+  },
+
+  'a client that was closed before it was open stays closed': async () => {
+    let loaded;
+    const loading = new Promise((resolve) => { loaded = resolve; });
+    const world = new World({ storage: { load: () => loading, save: () => {} } });
+    world.client.open();
+    world.client.close();
+    loaded('1-a');
+    await settle();
+    const never = new World();
+    never.client.close();
+    equal((await never.client.events().next()).done, true);
+    equal([world.sockets.length, never.sockets.length], [0, 0]);
+  },
+
   'whoever speaks no JSON is left': async () => {
     const world = await World.live();
     world.socket.onmessage({ data: 'nonsense' });
