@@ -16,11 +16,11 @@ from bench.figures import Figure, render_table
 
 BENCHMARKS = (
     *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "memory", "guards"),
-    *("deliveries", "promptness", "bursts"),
+    *("deliveries", "promptness", "bursts", "idle", "opening", "wide", "economy"),
     *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )
 _LONGEST_SECONDS = 300
-"""A benchmark that takes longer hangs; all together take less than 10 minutes, and less than 5 with ``--quick``."""
+"""A benchmark that takes longer hangs; all together take less than 20 minutes, and less than 10 with ``--quick``."""
 
 
 def main() -> int:

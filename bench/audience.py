@@ -56,13 +56,11 @@ class Audience:
         return await cls.join_with(service, [service.token(user) for user in users])
 
     @classmethod
-    async def join_with(cls, server: Server, tokens: list[str]) -> Self:
+    async def join_with(cls, server: Server, tokens: list[str], *, at_once: int = _AT_ONCE) -> Self:
         """Connect with each of these tokens and wait until all are live."""
         audience = cls()
-        for first in range(0, len(tokens), _AT_ONCE):
-            opening = [audience._open(server, token) for token in tokens[first : first + _AT_ONCE]]
-            for socket in await asyncio.gather(*opening):
-                socket.send(b'{"op":"hello"}')
+        for first in range(0, len(tokens), at_once):
+            await asyncio.gather(*(audience._greet(server, token) for token in tokens[first : first + at_once]))
         async with asyncio.timeout(_WAIT_SECONDS):
             await audience._live.reach(len(tokens))
         return audience
@@ -105,6 +103,9 @@ class Audience:
         """Hang up."""
         for socket in self._sockets:
             socket.close()
+
+    async def _greet(self, server: Server, token: str) -> None:
+        (await self._open(server, token)).send(b'{"op":"hello"}')
 
     async def _open(self, server: Server, token: str) -> Socket:
         def take(text: bytes) -> None:

@@ -39,7 +39,7 @@ class Subject:
 async def measure(run: Run) -> list[Figure]:
     """Take turns between the service and the echo."""
     async with serve(run.folder / "http") as service, serve_baseline(run.folder) as echo:
-        make_request = await _prepare_sends(service)
+        make_request = await prepare_sends(service)
         subject, baseline = [Subject(each, await each.connect(IN_FLIGHT), make_request) for each in (service, echo)]
         await subject.measure(run.seconds / 2)
         before = await _read_counts(service)
@@ -54,7 +54,7 @@ async def _read_counts(service: Service) -> tuple[float, float]:
     return commits, await service.read_metric("sanctum_append_messages_total")
 
 
-async def _prepare_sends(service: Service) -> Callable[[int], bytes]:
+async def prepare_sends(service: Service) -> Callable[[int], bytes]:
     """Prepare conversations; return what makes a send for a connection's number."""
     users = [f"sender-{number}" for number in range(USERS)]
     places = [(service.token(user), await service.create_conversation(user)) for user in users]

@@ -1,7 +1,7 @@
 """The hub alone in the service's own server, on a log in memory; its argument is the port.
 
-A ``send`` appends as many messages as its body says, each by a commit of its own, and all at once: nothing is stored
-and nothing is answered in between, so that what a burst costs is what the hub makes of it.
+A ``send`` appends as many messages as its body says, in commits as the writer makes them of sends that wait, and all at
+once: nothing is stored and nothing is answered in between, so that what a burst costs is what the hub makes of it.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.resume_store import ResumeState
 
 ROOM = ConversationId("01900000-0000-7000-8000-000000000000")
+COMMIT = 50
+"""Messages of one commit; the writer takes up to five times as many."""
 _DEVICE = DeviceId("bench")
 _WEEK_MS = 604_800_000
 
@@ -61,26 +63,12 @@ class MemoryLog:
         self.head = ORIGIN
         self._numbers = itertools.count(1)
 
-    def append(self, sender: UserId) -> Committed:
-        """Append a message."""
-        before, number, now = self.head, next(self._numbers), Millis(time.time_ns() // 1_000_000)
-        name = MessageId(f"01900000-0000-7000-8000-{number:012x}")
-        body = MessageChange(
-            Message(name, ROOM, Seq(number), sender, _DEVICE, f"m{number}", "text", BODY, "{}", None, now)
-        )
-        event = Event(
-            Position(number),
-            "0123abcd",
-            DEFAULT_TENANT,
-            ROOM,
-            Seq(number),
-            EventKind.MESSAGE_CREATED,
-            sender,
-            now,
-            body,
-        )
-        self.head = event.cursor
-        return Committed(before, (event,))
+    def append(self, sender: UserId, count: int) -> Committed:
+        """Append messages in one commit."""
+        before = self.head
+        events = tuple(self._create(sender) for _ in range(count))
+        self.head = events[-1].cursor
+        return Committed(before, events)
 
     async def read_head(self) -> Any:  # noqa: ANN401 - a cursor
         return self.head
@@ -90,6 +78,13 @@ class MemoryLog:
 
     async def read_newest(self, _limit: int) -> Sequence[Event]:
         return ()
+
+    def _create(self, sender: UserId) -> Event:
+        number, now = next(self._numbers), Millis(time.time_ns() // 1_000_000)
+        name, seq = MessageId(f"01900000-0000-7000-8000-{number:012x}"), Seq(number)
+        message = Message(name, ROOM, seq, sender, _DEVICE, f"m{number}", "text", BODY, "{}", None, now)
+        kind, body = EventKind.MESSAGE_CREATED, MessageChange(message)
+        return Event(Position(number), "0123abcd", DEFAULT_TENANT, ROOM, seq, kind, sender, now, body)
 
 
 async def authenticate(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
@@ -119,8 +114,8 @@ def create_hub() -> WebSocketHub:
     async def on_frame(actor: Actor, frame: Send | Read | Typing, /) -> FrameResult:
         if not isinstance(frame, Send):
             raise ForbiddenError("Messages only.")
-        for committed in [log.append(actor.user) for _ in range(int(frame.body))]:
-            hub.apply(committed)
+        for _ in range(0, int(frame.body), COMMIT):
+            hub.apply(log.append(actor.user, COMMIT))
         return FrameResult()
 
     hub = WebSocketHub(

@@ -64,6 +64,11 @@ class Sender:
         assert self.socket is not None
         self.socket.send(text)
 
+    def close(self) -> None:
+        """Hang up."""
+        assert self.socket is not None
+        self.socket.close()
+
     def _send(self) -> None:
         name = b"%d" % next(_numbers)
         self._begun[name] = time.perf_counter()
@@ -102,16 +107,18 @@ class Subject:
 async def measure(run: Run) -> list[Figure]:
     """Take turns between the service, which sends an event too for each send, and the echo."""
     async with serve(run.folder / "sockets") as service, serve_baseline(run.folder) as echo:
-        subject = Subject(service, [await _connect(service, f"sender-{number}") for number in range(CONNECTIONS)])
+        subject = Subject(service, [await connect(service, f"sender-{number}") for number in range(CONNECTIONS)])
         baseline = Subject(echo, [await _connect_to_echo(echo) for _ in range(CONNECTIONS)])
         await subject.measure(run.seconds / 2)
         rounds = [(await subject.measure(run.seconds), await baseline.measure(run.seconds)) for _ in range(run.rounds)]
-        _close([*subject.senders, *baseline.senders])
+        for sender in (*subject.senders, *baseline.senders):
+            sender.close()
     return compare_loads("sockets", rounds, _ECHO)
 
 
-async def _connect(service: Service, user: str) -> Sender:
-    sender = Sender(await service.create_conversation(user))
+async def connect(service: Service, user: str, others: Sequence[str] = ()) -> Sender:
+    """Create a conversation and connect its owner; return once he is live."""
+    sender = Sender(await service.create_conversation(user, others))
     sender.socket = await Socket.open(service.port, PATH, token=service.token(user), on_text=sender.take)
     sender.say(b'{"op":"hello"}')
     async with asyncio.timeout(_LIVE_SECONDS):
@@ -123,9 +130,3 @@ async def _connect_to_echo(echo: Server) -> Sender:
     sender = Sender("01900000-0000-7000-8000-000000000000")
     sender.socket = await Socket.open(echo.port, PATH, on_text=sender.take)
     return sender
-
-
-def _close(senders: Sequence[Sender]) -> None:
-    for sender in senders:
-        assert sender.socket is not None
-        sender.socket.close()
