@@ -28,8 +28,9 @@ _NARROWEST = 256
 _WIDER = 4
 """How much wider the next window is after one that held less than a page: a million foreign events take five."""
 
-Delivered = tuple[Cursor, bytes]
-"""A frame as it goes over a WebSocket, and the cursor that a client which has handled it may hold."""
+Delivered = tuple[Cursor, bytes, int]
+"""Frames as they go over a WebSocket, the cursor that a client which has handled them may hold, and how many they are.
+On a page they are one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class CatchUp:
     def take(self, taken: Sequence[Delivered]) -> bool:
         """Count frames against the limits of all pages together; tell whether there is room for more."""
         self._limit -= len(taken)
-        self._max_bytes -= sum(len(frame) for _, frame in taken)
+        self._max_bytes -= sum(len(frame) for _, frame, _ in taken)
         self._page = min(self._page, self._limit)
         return self._limit > 0 and self._max_bytes > 0
 
@@ -125,7 +126,7 @@ class CatchUp:
         if after.position < user.changed_at or not ring.covers(after.position):
             return None
         entries = ring.entries(user.conversations, after.position)
-        frames, whole = self._cut((each.event.cursor, each.frame) for each in entries if user.sees(each.event))
+        frames, whole = self._cut((each.event.cursor, each.frame, 1) for each in entries if user.sees(each.event))
         return Page(frames, ring.tail if whole else frames[-1][0])
 
     async def _from_database(self, after: Cursor) -> Page:
@@ -140,7 +141,7 @@ class CatchUp:
         if not await source.tail.recognises(page.upto, after):
             return Page((), after)
         self._window = self._window * _WIDER if page.complete else max(self._window // 2, _NARROWEST)
-        frames, whole = self._cut((event.cursor, frame_text(encode_event(event))) for event in page.events)
+        frames, whole = self._cut((event.cursor, frame_text(encode_event(event)), 1) for event in page.events)
         self._page = min(self._limit, 2 * (self._page if whole else len(frames)))
         return Page(frames, page.upto if whole else frames[-1][0])
 

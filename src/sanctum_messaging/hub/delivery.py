@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.domain.model import ORIGIN, Cursor
 from sanctum_messaging.hub.catch_up import CatchUp
+from sanctum_messaging.hub.progress import Progress
 from sanctum_messaging.protocol.codec import encode_frame
 from sanctum_messaging.protocol.frames import Live, Resync, ServerFrame, ServerPing, ServerPong
 from sanctum_messaging.protocol.framing import frame_text
@@ -19,7 +20,7 @@ from sanctum_messaging.protocol.session import Phase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sanctum_messaging.hub.catch_up import Delivered, Page, Source
+    from sanctum_messaging.hub.catch_up import Delivered, Source
     from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.user import User
     from sanctum_messaging.ports.transport import Transport
@@ -56,8 +57,7 @@ class Delivery:
         self._epoch = 0
         """How often the stream was started over, or ended; pages that were read before are void."""
         self._ending = False
-        self._unsent = 0
-        self._stuck_since = source.settings.monotonic()
+        self._progress = Progress(source.settings.monotonic())
 
     def start(self, user: User, position: Cursor) -> None:
         """Begin the stream right after a position. To be called once, behind the welcome."""
@@ -70,7 +70,7 @@ class Delivery:
     def stop(self) -> None:
         """Take nothing from the hub any more."""
         if self._user is not None:
-            self._user.live.discard(self)
+            self._user.live = tuple(each for each in self._user.live if each is not self)
 
     def end(self) -> None:
         """Write the replies that are left, and nothing after them; events that are pending come after a resume."""
@@ -146,10 +146,7 @@ class Delivery:
 
     def is_stalled(self, now: float) -> bool:
         """Tell whether the peer has long taken nothing of what it was sent; to be asked every now and then."""
-        unsent = self._transport.unsent if self._transport.is_full else 0
-        if not unsent or unsent != self._unsent:
-            self._unsent, self._stuck_since = unsent, now
-        return now - self._stuck_since >= self._source.settings.stall_seconds
+        return self._progress.find_standstill(self._transport, now) >= self._source.settings.stall_seconds
 
     def write(self) -> None:
         """Write all there is, as long as the peer takes it; what is left follows when there is room."""
@@ -170,7 +167,7 @@ class Delivery:
         if phase is _LIVE:
             if self._events:
                 self._write_events()
-                return True
+                return bool(self._events) or self._session.announces_live
             return self._session.announces_live and self._announce_live()
         if phase is Phase.CATCHING_UP and self._catch_up is not None:
             return self._go_live(self._catch_up) or self._read_on(self._catch_up)
@@ -178,12 +175,12 @@ class Delivery:
 
     def _announce_live(self) -> bool:
         self._session.note_announced()
-        self._transport.write((frame_text(encode_frame(Live(cursor=str(self.settle())))),))
+        self._transport.write(frame_text(encode_frame(Live(cursor=str(self.settle())))))
         return True
 
     def _write_replies(self) -> None:
         replies, self._replies = self._replies, []
-        self._transport.write([each if isinstance(each, bytes) else self._encode(each) for each in replies])
+        self._transport.write(b"".join([each if isinstance(each, bytes) else self._encode(each) for each in replies]))
         if not self._ending:
             self._owner.read_on()
 
@@ -195,26 +192,29 @@ class Delivery:
             events, self._events, self.pending_bytes = self._events, [], 0
         else:
             events = self._take_some()
-        self._hand_over(events)
+        self._hand_over(events, events[-1][0])
 
     def _take_some(self) -> list[Delivered]:
         """Take what may be written at once of the pending events, and at least one."""
         size = count = 0
-        for count, (_, frame) in enumerate(self._events):  # noqa: B007 - how many fit is what is asked
-            size += len(frame)
+        for count, (_, frames, _) in enumerate(self._events):  # noqa: B007 - how many fit is what is asked
+            size += len(frames)
             if size > _AT_ONCE_BYTES:
                 break
         taken = self._events[: count or 1]
         del self._events[: len(taken)]
-        self.pending_bytes -= sum(len(frame) for _, frame in taken)
+        self.pending_bytes -= sum(len(frames) for _, frames, _ in taken)
         return taken
 
-    def _hand_over(self, events: Sequence[Delivered]) -> None:
+    def _hand_over(self, events: Sequence[Delivered], upto: Cursor) -> None:
         """Write events. From here on they count as delivered: they are, or nothing is any more."""
-        self.position = events[-1][0]
-        self._source.counters.deliveries += len(events)
-        self.delivered += len(events)
-        self._transport.write([frame for _, frame in events])
+        self.position = upto
+        if events:
+            frames = events[0][1] if len(events) == 1 else b"".join([each for _, each, _ in events])
+            count = sum([count for _, _, count in events])
+            self._source.counters.deliveries += count
+            self.delivered += count
+            self._transport.write(frames)
 
     def _go_live(self, catch_up: CatchUp) -> bool:
         """Flip to live if what is left is in memory: one synchronous step, so that no event falls into a gap."""
@@ -222,8 +222,8 @@ class Delivery:
         if rest is None or self._user is None:
             return False
         self._events.extend(rest)
-        self.pending_bytes = sum(len(frame) for _, frame in rest)
-        self._user.live.add(self)
+        self.pending_bytes = sum(len(frame) for _, frame, _ in rest)
+        self._user.live += (self,)
         self._session.go_live()
         return True
 
@@ -235,7 +235,7 @@ class Delivery:
                 self._reading = True
                 self._owner.spawn(self._read_page)
             return False
-        self._hand_over_page(page)
+        self._hand_over(page.frames, page.upto)
         return True
 
     async def _read_page(self) -> None:
@@ -245,13 +245,8 @@ class Delivery:
         finally:
             self._reading = False
         if page is not None and self._epoch == epoch:
-            self._hand_over_page(page)
+            self._hand_over(page.frames, page.upto)
         self._source.flush.add(self)
-
-    def _hand_over_page(self, page: Page) -> None:
-        if page.frames:
-            self._hand_over(page.frames)
-        self.position = page.upto
 
     def _queue(self, reply: bytes | type[ServerPing | ServerPong]) -> None:
         self._replies.append(reply)

@@ -52,7 +52,7 @@ class TenantReader:
         if not await source.tail.recognises(page.upto, after):
             return Page((), after)
         self._window *= 2
-        frames = [(event.cursor, frame_text(encode_event(event))) for event in page.events]
+        frames = [(event.cursor, frame_text(encode_event(event)), 1) for event in page.events]
         return Page(frames, page.upto) if epoch == source.tail.epoch else None
 
     def take(self, taken: Sequence[Delivered]) -> bool:
@@ -153,7 +153,7 @@ class Polls:
             if page is None:
                 raise CursorLostError("diverged", self._source.ring.tail)
             cursor = page.upto
-            frames += [payload_of(frame) for _, frame in page.frames]
+            frames += [payload_of(frame) for _, frame, _ in page.frames]
             has_room = reader.take(page.frames)
             has_more = cursor.position != self._source.ring.tail.position
             left = 0.0 if self._draining else until - clock()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Receiver(Protocol):
     """A connection that is live."""
 
-    def push(self, events: Sequence[tuple[Cursor, bytes]], size: int) -> None:
+    def push(self, events: Sequence[tuple[Cursor, bytes, int]], size: int) -> None:
         """Take events, of so many bytes together; never waits."""
         ...
 
@@ -55,17 +55,9 @@ class User:
         self.changed_at = Position(0)
         """No membership changed behind this position: from there on the present ones are those of every event."""
         self.kept: list[Event] = []
-        self.live: set[Receiver] = set()
+        self.live: tuple[Receiver, ...] = ()
         self.waiting: set[asyncio.Future[None]] = set()
         self.uses = 0
-
-    def deliver(self, events: Sequence[tuple[Cursor, bytes]], size: int) -> None:
-        """Hand events of so many bytes to every live connection and wake every poll."""
-        # A receiver that is full leaves the set while it is told.
-        for receiver in tuple(self.live):
-            receiver.push(events, size)
-        if self.waiting:
-            self.wake()
 
     def wake(self) -> None:
         """Let the polls look again."""

@@ -6,10 +6,7 @@ Nothing here waits. A socket is written to while it is not full, and tells when 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Protocol
 
 SERVER_SOCKET = "sanctum.socket"
 """The ASGI extension by which a server offers a ``TakeSocket``, to be called once the handshake is accepted."""
@@ -28,8 +25,8 @@ class Transport(Protocol):
         """How many bytes were handed over and not taken by the system yet."""
         ...
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        """Hand messages over, framed by ``protocol.framing``, in one piece; never waits.
+    def write(self, frames: bytes) -> None:
+        """Hand messages over, framed by ``protocol.framing`` and joined; never waits.
 
         They reach the peer in order, or the connection breaks.
         """

@@ -5,6 +5,11 @@ What goes to many is framed once, and all of them are written the same bytes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _FINAL_TEXT = b"\x81"
 _SHORT, _MEDIUM = 125, 0xFFFF
 _HEADER_BYTES = {126: 4, 127: 10}
@@ -24,3 +29,13 @@ def frame_text(payload: bytes) -> bytes:
 def payload_of(frame: bytes) -> bytes:
     """Return the message that ``frame_text`` has framed."""
     return frame[_HEADER_BYTES.get(frame[1], 2) :]
+
+
+def payloads_of(frames: bytes) -> Iterator[bytes]:
+    """Iterate over the messages of frames that were joined."""
+    at = 0
+    while at < len(frames):
+        length = frames[at + 1]
+        start = at + _HEADER_BYTES.get(length, 2)
+        at = start + (length if length <= _SHORT else int.from_bytes(frames[at + 2 : start]))
+        yield frames[start:at]

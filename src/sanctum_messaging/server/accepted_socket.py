@@ -19,7 +19,6 @@ from sanctum_messaging.server.limits import MAX_UNREAD_BYTES
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
 
     from sanctum_messaging.ports.transport import Listener
     from sanctum_messaging.server.limits import ServerLimits
@@ -106,8 +105,8 @@ class AcceptedSocket(asyncio.Protocol):
     def unsent(self) -> int:
         return self._transport.get_write_buffer_size()
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+    def write(self, frames: bytes) -> None:
+        self._transport.write(frames)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing or self._transport.is_closing():

@@ -47,7 +47,7 @@ class ASGIMessages:
         elif message["type"] == "websocket.send":
             text, data = message.get("text"), message.get("bytes")
             frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
-            self._socket.write((frame.serialize(mask=False),))
+            self._socket.write(frame.serialize(mask=False))
 
     def message_received(self, message: str | bytes) -> None:
         if isinstance(message, str):

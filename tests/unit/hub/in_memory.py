@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.opening import Handshake
-from sanctum_messaging.protocol.framing import payload_of
+from sanctum_messaging.protocol.framing import payloads_of
 from tests.hub_client import Client, ClosedError, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
 
     from sanctum_messaging.hub.hub import WebSocketHub
     from sanctum_messaging.ports.transport import Listener
@@ -81,10 +81,11 @@ class RecordingTransport:
     def unsent(self) -> int:
         return sum(len(each) for each in self._unread if isinstance(each, bytes))
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        self.writes.append(len(frames))
-        for frame in frames:
-            self._put(payload_of(frame))
+    def write(self, frames: bytes) -> None:
+        messages = list(payloads_of(frames))
+        self.writes.append(len(messages))
+        for message in messages:
+            self._put(message)
 
     def close(self, code: int, reason: str) -> None:
         del reason

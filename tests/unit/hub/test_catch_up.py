@@ -42,7 +42,7 @@ async def caught_up(
             page = await reader.read(after)
             assert page is not None
             assert len(page.frames) <= limit
-            assert len(page.frames) <= 1 or sum(len(frame) for _, frame in page.frames) <= max_bytes
+            assert len(page.frames) <= 1 or sum(len(frame) for _, frame, _ in page.frames) <= max_bytes
             found.extend(page.frames)
             after = page.upto
         return [*found, *rest]
@@ -51,7 +51,7 @@ async def caught_up(
 
 
 def frames(found: list[Delivered]) -> list[bytes]:
-    return [frame for _, frame in found]
+    return [frame for _, frame, _ in found]
 
 
 class TestPages:
@@ -187,7 +187,7 @@ def test_pages_add_up_to_the_stream(
             start = events[-back].cursor if 0 < back <= len(events) else ORIGIN
             found = await caught_up(world, "ben", start, limit=limit, max_bytes=3_000)
             assert frames(found) == await expected(world, "ben", start)
-            order = [cursor.position for cursor, _ in found]
+            order = [cursor.position for cursor, _, _ in found]
             assert order == sorted(set(order))
 
     asyncio.run(check())

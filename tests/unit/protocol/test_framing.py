@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from sanctum_messaging.protocol.framing import frame_text, payload_of
+from sanctum_messaging.protocol.framing import frame_text, payload_of, payloads_of
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
@@ -18,3 +18,4 @@ def test_a_client_reads_what_was_framed(size: int) -> None:
     client.receive_data(frame_text(payload) * 2)
     assert client.events_received() == [Frame(Opcode.TEXT, payload)] * 2
     assert payload_of(frame_text(payload)) == payload
+    assert list(payloads_of(frame_text(payload) * 3)) == [payload] * 3

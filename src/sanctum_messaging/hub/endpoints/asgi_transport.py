@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sanctum_messaging.protocol.framing import payload_of
+from sanctum_messaging.protocol.framing import payloads_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     from sanctum_messaging.ports.transport import Listener
 
@@ -25,7 +25,7 @@ class ASGITransport:
     def __init__(self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
         self._receive = receive
         self._send = send
-        self._frames: deque[bytes] = deque()
+        self._messages: deque[bytes] = deque()
         self._closing: Message | None = None
         self._work = asyncio.Event()
         self._reads = asyncio.Event()
@@ -49,9 +49,9 @@ class ASGITransport:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        self._frames.extend(frames)
-        self.unsent += sum(map(len, frames))
+    def write(self, frames: bytes) -> None:
+        self._messages.extend(payloads_of(frames))
+        self.unsent += len(frames)
         self.is_full = self.is_full or self.unsent > _FULL_BYTES
         self._work.set()
 
@@ -79,7 +79,7 @@ class ASGITransport:
             while True:
                 await self._work.wait()
                 self._work.clear()
-                await self._write_frames(listener)
+                await self._write_messages(listener)
                 if self._closing is not None:
                     await self._send(self._closing)
                     return
@@ -87,11 +87,12 @@ class ASGITransport:
             # This is what a server raises once the client is gone (ASGI, "Disconnected Client").
             return
 
-    async def _write_frames(self, listener: Listener) -> None:
-        while self._frames:
-            frame = self._frames.popleft()
-            await self._send({"type": "websocket.send", "text": payload_of(frame).decode()})
-            self.unsent -= len(frame)
-            if self.is_full and not self.unsent:
+    async def _write_messages(self, listener: Listener) -> None:
+        while self._messages:
+            await self._send({"type": "websocket.send", "text": self._messages.popleft().decode()})
+            if self._messages:
+                continue
+            self.unsent = 0
+            if self.is_full:
                 self.is_full = False
                 listener.writable()
