@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
-    import uvicorn
-
     from sanctum_messaging.bootstrap.service import Service
     from sanctum_messaging.config import Config
+    from sanctum_messaging.server.server import Server
     from sanctum_messaging.supervisor.membership import Membership
 
 GC_THRESHOLDS = (20_000, 20, 100)
@@ -35,6 +34,9 @@ time of a send."""
 SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another waits. With the default of 5 ms the writer's thread, which
 asks for it once per statement, is starved by a busy event loop: a batch took 555 ms instead of 8."""
+LAST_REQUESTS_SECONDS = 5.0
+"""How long requests are still taken over connections that are open, if the drain is not shorter: each answer says that
+its connection ends, so that a load balancer has none left by then that it uses."""
 
 _log = structlog.get_logger()
 
@@ -69,51 +71,104 @@ def _run(serving: Coroutine[None, None, None]) -> None:
         runner.run(serving)
 
 
+class Stop:
+    """What the service is told about its end: that it comes, and that it can't wait."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self.drain_seconds = drain_seconds
+        self.told = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+    def ask(self) -> None:
+        """Stop, with time for everybody to go elsewhere; said again it changes nothing."""
+        if self.drain_seconds == 0:
+            self.urgent.set()
+        self.told.set()
+
+    def insist(self) -> None:
+        """Stop, with time for everybody to go elsewhere; said again, without."""
+        (self.hurry if self.told.is_set() else self.ask)()
+
+    def hurry(self) -> None:
+        """Stop at once."""
+        self.urgent.set()
+        self.told.set()
+
+
 async def _serve(config: Config, listener: socket.socket) -> None:
+    stop = Stop(config.drain_seconds)
     async with open_tracer(os.environ) as tracer, open_service(config, tracer=tracer) as service:
-        await _serve_until_told(service, listener, asyncio.Event(), lambda: announce(config, listener))
+        await _serve_until_told(
+            service, listener, stop, on_sigterm=stop.insist, on_listening=lambda: announce(config, listener)
+        )
     _log.info("stopped")
 
 
 async def _serve_as_worker(config: Config, membership: Membership) -> None:
-    told = asyncio.Event()
+    stop = Stop(config.drain_seconds)
     share = membership.share_metrics
     async with (
         open_tracer(os.environ) as tracer,
         open_service(config, share, tracer) as service,
-        membership.joined(on_orphaned=told.set),
+        membership.joined(on_orphaned=stop.hurry),
     ):
-        await _serve_until_told(service, membership.listener, told, membership.announce)
+        # Whoever ends all processes of a service sends SIGTERM to this one, too, which hears it from the supervisor.
+        await _serve_until_told(
+            service, membership.listener, stop, on_sigterm=stop.ask, on_listening=membership.announce
+        )
     _log.info("stopped")
 
 
 async def _serve_until_told(
-    service: Service, listener: socket.socket, told: asyncio.Event, on_listening: Callable[[], None]
+    service: Service,
+    listener: socket.socket,
+    stop: Stop,
+    *,
+    on_sigterm: Callable[[], None],
+    on_listening: Callable[[], None],
 ) -> None:
     server = create_server(service.asgi, service.intake, backlog=BACKLOG)
-    _hear_signals(server, told)
+    _hear_signals(server, stop, on_sigterm)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_stop_on_signal(service, server, told))
+        tasks.create_task(_stop_when_told(service, server, stop))
         gc.freeze()  # What is there now stays to the end and need not be looked at again.
         on_listening()
         await server.serve(sockets=[listener])
 
 
-def _hear_signals(server: uvicorn.Server, told: asyncio.Event) -> None:
+def _hear_signals(server: Server, stop: Stop, on_sigterm: Callable[[], None]) -> None:
     """Take SIGINT and SIGTERM from here on, before anybody is told that there is something to stop."""
+
+    def hear(act: Callable[[], None]) -> None:
+        # Who can't wait is told so once; after that nothing is waited for.
+        server.force_exit = stop.urgent.is_set()
+        act()
+
     loop = asyncio.get_running_loop()
-
-    def tell() -> None:
-        server.force_exit = told.is_set()
-        told.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, tell)
+    loop.add_signal_handler(signal.SIGINT, hear, stop.hurry)
+    loop.add_signal_handler(signal.SIGTERM, hear, on_sigterm)
 
 
-async def _stop_on_signal(service: Service, server: uvicorn.Server, told: asyncio.Event) -> None:
-    """Wait for a signal, then: not ready, drain the sockets, stop the server. A second signal hurries."""
-    await told.wait()
+async def _stop_when_told(service: Service, server: Server, stop: Stop) -> None:
+    """Wait to be told, then: not ready, no new connections; all are given time to go, unless there is none."""
+    await stop.told.wait()
     _log.info("stopping")
+    service.gate.close()
+    await server.stop_listening()
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(_let_go(service, server, stop.drain_seconds))
+        urgent = tasks.create_task(stop.urgent.wait())
+        await asyncio.wait((going, urgent), return_when=asyncio.FIRST_COMPLETED)
+        going.cancel()
+        urgent.cancel()
     await service.drain()
     server.should_exit = True
+
+
+async def _let_go(service: Service, server: Server, seconds: float) -> None:
+    """Serve until the sockets have gone elsewhere, and connections for requests had time to be used once more."""
+    until = asyncio.get_running_loop().time() + min(LAST_REQUESTS_SECONDS, seconds)
+    await service.hub.drain_over(seconds)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            await server.wait_for_clients()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import urllib.request
-import uuid
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from websockets.exceptions import WebSocketException
 
-from sanctum_messaging.protocol.client_session import ClientSession
 from tests.deploy.test_load_balancer import behind_nginx
-from tests.e2e.client import Client, SocketClosedError
+from tests.e2e.client import Client
 from tests.e2e.server import Service
 
 if TYPE_CHECKING:
@@ -25,7 +20,6 @@ if TYPE_CHECKING:
     from tests.deploy.nginx import NginxServer
 
 SENDS = 30
-SENDERS = 4
 BEGINNING = "0-00000000"
 
 
@@ -71,63 +65,6 @@ async def test_who_was_on_a_killed_instance_goes_on_elsewhere(nginx: NginxServer
 
             assert socket.welcome.resumed
             assert [event.seq for event in socket.events] == [message["seq"] for message in sent]
-
-
-async def test_replacing_instances_one_by_one_loses_and_doubles_nothing(
-    nginx: NginxServer, instances: list[Service]
-) -> None:
-    ann, bob = (instances[0].token(name) for name in ("ann", "bob"))
-    async with Client(nginx.url, ann) as sender, Client(nginx.url, bob) as reader:
-        conversation = await sender.create("bob")
-        replaced = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            senders = [tasks.create_task(keep_sending(sender, conversation, replaced)) for _ in range(SENDERS)]
-            tasks.create_task(replace_all(instances, replaced))
-            seen = tasks.create_task(follow(reader, until=replaced))
-        sent = [seq for each in senders for seq in each.result()]
-        async with reader.connect() as socket:
-            await socket.reach(await sender.read_end())
-            last = [event.seq for event in socket.events]
-
-    assert sorted(sent) == list(range(2, len(sent) + 2))
-    assert seen.result() + last == [1, *sorted(sent)]
-
-
-async def replace_all(instances: list[Service], replaced: asyncio.Event) -> None:
-    for instance in instances:
-        code, _ = await asyncio.to_thread(instance.stop)
-        assert code == 0
-        await asyncio.to_thread(instance.start)
-    replaced.set()
-
-
-async def keep_sending(client: Client, conversation: str, until: asyncio.Event) -> list[int]:
-    """Send one message after the other, each under its id until it is taken; return their seqs."""
-    seqs = []
-    while not until.is_set():
-        message = {"conversationId": conversation, "clientMessageId": uuid.uuid4().hex, "body": "Hello"}
-        answer = await client.post("/v1/messages", message)
-        while answer.status_code in {502, 503}:
-            answer = await client.post("/v1/messages", message)
-        assert answer.status_code in {200, 201}, answer.text
-        seqs.append(answer.json()["message"]["seq"])
-    return seqs
-
-
-async def follow(client: Client, *, until: asyncio.Event) -> list[int]:
-    """Hold a socket, and open another whenever it ends; return the seqs of what came."""
-    seqs: list[int] = []
-    client.session = ClientSession(cursor=BEGINNING)
-    over = asyncio.create_task(until.wait())
-    while not until.is_set():
-        # An instance that stops sends away at once who has just come.
-        with contextlib.suppress(WebSocketException, SocketClosedError):
-            async with client.connect() as socket:
-                ended = asyncio.create_task(socket._wait(lambda: socket.close_code, closed_too=True, patience=None))
-                await asyncio.wait({ended, over}, return_when=asyncio.FIRST_COMPLETED)
-                ended.cancel()
-            seqs += [event.seq for event in socket.events]
-    return seqs
 
 
 def open_sockets(instance: Service) -> int:

@@ -42,8 +42,8 @@ def run_sanctum(*arguments: str, environ: dict[str, str] | None = None) -> subpr
 
 def clean_environ(more: dict[str, str] | None = None) -> dict[str, str]:
     """Take the environment without anything that configures a service; nobody is limited unless ``more`` says so."""
-    ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL", "SANCTUM_CONFIG"}
-    ours |= {"ACCESS_LOG", "ALLOWED_HOSTS", "MAX_BODY_BYTES"}
+    ours = {"HOST", "PORT", "WORKERS", "DATA_DIR", "REQUIRE_DURABLE", "DOCS", "LOG_LEVEL", "DRAIN_SECONDS"}
+    ours |= {"SANCTUM_CONFIG", "ACCESS_LOG", "ALLOWED_HOSTS", "MAX_BODY_BYTES"}
     families = ("BUS_", "CORS_", "DATABASE_", "JW", "OTEL_", "RATE_LIMIT_", "REDIS_", "TRUSTED_")
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(families)}
     return {**kept, **UNLIMITED, **(more or {})}

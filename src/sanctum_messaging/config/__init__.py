@@ -15,7 +15,7 @@ from sanctum_messaging.config.contradictions import contradictions
 from sanctum_messaging.config.description import describe_config
 from sanctum_messaging.config.faults import ConfigError, Fault
 from sanctum_messaging.config.issuers import IssuerSettings, read_issuers
-from sanctum_messaging.config.parsers import POSTGRES, SQLITE, Network, is_loopback
+from sanctum_messaging.config.parsers import MAX_DRAIN, POSTGRES, SQLITE, Network, is_loopback
 from sanctum_messaging.config.reader import Reader
 from sanctum_messaging.config.toml_file import ISSUERS, find_unknown_keys, read_table
 from sanctum_messaging.config.variable import Variable
@@ -53,6 +53,7 @@ class Config:
     host: str
     port: int
     workers: int
+    drain_seconds: int
     data_dir: Path
     database_url: str = field(repr=False)
     database_pool_size: int
@@ -159,4 +160,6 @@ def _read(reader: Reader, *, dev: bool, issuers: tuple[IssuerSettings, ...] = ()
     values: dict[str, Any] = {variable.name.lower(): reader.read(variable) for variable in VARIABLES}
     if values["database_url"] is None:
         values["database_url"] = SQLITE + quote(str(values["data_dir"] / DATABASE_FILE))
+    if values["drain_seconds"] is None:
+        values["drain_seconds"] = 0 if dev else MAX_DRAIN
     return Config(**values, issuers=issuers, dev=dev)

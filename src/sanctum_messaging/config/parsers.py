@@ -27,6 +27,8 @@ MAX_WORKERS = 64
 _MAX_TEXT = 255
 _MAPPED_PREFIX = 96
 """Bits before the IPv4 address in an IPv6 address that stands for one (``::ffff:10.0.0.1``)."""
+MAX_DRAIN = 20
+"""Seconds: with what follows, a stop is over within the 30 s that orchestrators commonly grant."""
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LIMIT = 10**9
 MAX_INTERVAL_MS = 24 * 3_600_000
@@ -125,6 +127,10 @@ def parse_pool_size(value: str) -> int:
 
 def parse_workers(value: str) -> int:
     return _number(value, 1, MAX_WORKERS)
+
+
+def parse_drain(value: str) -> int:
+    return _number(value, 0, MAX_DRAIN)
 
 
 def parse_limit(value: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sanctum_messaging.config.parsers import (
     LOG_LEVELS,
     MAX_BODY_BYTES,
+    MAX_DRAIN,
     MAX_POOL,
     MAX_PORT,
     MAX_WORKERS,
@@ -22,6 +23,7 @@ from sanctum_messaging.config.parsers import (
     Network,
     parse_body_bytes,
     parse_database_url,
+    parse_drain,
     parse_file,
     parse_host,
     parse_hosts,
@@ -53,6 +55,16 @@ WORKERS = Variable(
     " only.",
     parse_workers,
     range=f"1-{MAX_WORKERS}",
+)
+DRAIN_SECONDS: Variable[int | None] = Variable(
+    "DRAIN_SECONDS",
+    "number",
+    None,
+    "Over how long a stop by SIGTERM spreads the reconnects of its clients. 0: all are sent away at once.",
+    parse_drain,
+    unit="seconds",
+    range=f"0-{MAX_DRAIN}",
+    default_text=f"{MAX_DRAIN}; 0 with `--dev`",
 )
 DATA_DIR = Variable("DATA_DIR", "path", Path("sanctum-data"), "Directory of all that is stored.", Path)
 DATABASE_URL = Variable(
@@ -198,6 +210,7 @@ VARIABLES: tuple[Variable[object], ...] = (
     HOST,
     PORT,
     WORKERS,
+    DRAIN_SECONDS,
     DATA_DIR,
     DATABASE_URL,
     DATABASE_POOL_SIZE,

@@ -81,7 +81,7 @@ class TakeOn(Protocol):
 
         Raises:
             RateLimitedError: the address has as many sockets as it may.
-            UnavailableError: ``overloaded``; later it may be taken on.
+            UnavailableError: ``overloaded``; later it may be taken on. The hub itself adds ``stopping``.
         """
         ...
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -21,11 +21,12 @@ from sanctum_messaging.hub.callables import Callables, admit_all, take_all_on
 from sanctum_messaging.hub.catch_up import Source
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.hub.counters import HubCounters
+from sanctum_messaging.hub.drain import HubDrain
 from sanctum_messaging.hub.fan_out import FanOut
 from sanctum_messaging.hub.flush import Flush
 from sanctum_messaging.hub.log_tail import LogTail
 from sanctum_messaging.hub.polls import Polls
-from sanctum_messaging.hub.registry import Parts
+from sanctum_messaging.hub.registry import Parts, Registry
 from sanctum_messaging.hub.ring import Ring
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.hub.signals import Signals
@@ -95,6 +96,8 @@ class WebSocketHub:
     ) -> None:
         self.settings = settings or HubSettings()
         self.counters = HubCounters()
+        registry = Registry()
+        self._drain = HubDrain(registry, self.settings)
         self.callables = Callables(
             authenticate,
             load_resume_state,
@@ -103,7 +106,7 @@ class WebSocketHub:
             on_frame,
             admit_frame,
             is_revoked,
-            take_on,
+            self._drain.guard(take_on),
         )
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)
         self._tail = LogTail(
@@ -129,11 +132,10 @@ class WebSocketHub:
             settings=self.settings,
             counters=self.counters,
         )
-        self._parts = Parts(self.callables, source, write_event=write_event)
+        self._parts = Parts(self.callables, source, registry, write_event)
         self.view = HubView(self._parts)
         self._polls = Polls(source, is_revoked)
         self._signals = Signals(self._users, self._ring, self.settings.monotonic)
-        self._draining = False
         self._lifespan = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -201,25 +203,29 @@ class WebSocketHub:
         """
         connection = Connection(self._parts, transport, handshake)
         connection.begin()
-        if self._draining:
-            connection.drain(0)
+        self._drain.take(connection)
         return connection
+
+    async def drain_over(self, seconds: float) -> None:
+        """Send everybody away, evenly over so many seconds; handshakes are refused, and polls answered at once.
+
+        Each client is told its share of the time in ``drain``, and is served until it has gone to its next socket. Who
+        has not gone soon after is closed (4000). Returns when all are gone, or should be; call ``drain`` then.
+        """
+        self._polls.drain()
+        await self._drain.spread(seconds)
 
     async def drain(self) -> None:
         """Send everybody away, within 5 s: ``drain``, then close 4000; resume states are kept and polls answered."""
-        self._draining = True
         self._polls.drain()
-        for connection in tuple(self._parts.registry.connections):
-            connection.drain(0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.drain_seconds):
-                await self._parts.registry.empty.wait()
+        await self._drain.end()
 
     def tick(self, turn: slice = slice(None)) -> None:
         """Look at all that depends on time, and at the connections whose turn it is; called every ``tick_seconds``."""
         now = self.settings.monotonic()
         for connection in tuple(self._parts.registry.connections)[turn]:
             connection.tick(now)
+        self._drain.tick(now)
         self._users.expire(now)
         self._signals.tick(now)
 

@@ -35,6 +35,8 @@ class HubSettings:
     retry_seconds: float = 1.0
     close_seconds: float = 1.0
     """How long a close waits for the session to be kept."""
+    leave_seconds: float = 3.0
+    """How long a client that was told to go is served after its share of the time: it opens its next socket first."""
     drain_seconds: float = 4.0
     """How long stopping waits for the connections to end; with what follows it stays below 5 s."""
 

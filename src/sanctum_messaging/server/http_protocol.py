@@ -6,6 +6,9 @@ other answer.
 
 from __future__ import annotations
 
+import fcntl
+import struct
+import termios
 from typing import TYPE_CHECKING, Any, cast
 
 from sanctum_messaging.server.deadline import Deadline
@@ -16,10 +19,13 @@ from sanctum_messaging.server.request_reading import RequestReading
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
     from uvicorn._types import HTTPScope
 
     from sanctum_messaging.server.intake import Intake
+
+_INT = struct.Struct("i")
 
 
 class HTTPProtocol(RequestReading):
@@ -71,6 +77,11 @@ class HTTPProtocol(RequestReading):
             self._phase = WAITING
             self._wait_for_request()
 
+    def shutdown(self) -> None:
+        """Called when the server stops: end, unless a request is under way, be it that nobody has read it yet."""
+        if self._phase is not HEAD and not (self._phase is WAITING and _has_unread(self.transport)):
+            super().shutdown()
+
     def handle_websocket_upgrade(self) -> None:
         self._deadline.cancel()
         super().handle_websocket_upgrade()
@@ -91,6 +102,8 @@ class HTTPProtocol(RequestReading):
         self._deadline.set(self._limits.body_seconds)
 
     def request_taken(self) -> None:
+        if self.intake.is_closing:
+            self.close_with_answer()
         if self._phase is WAITING:
             self._wait_for_request()
         else:
@@ -99,6 +112,11 @@ class HTTPProtocol(RequestReading):
     def _wait_for_request(self) -> None:
         if not self.flow.write_paused:
             self._deadline.set(self._limits.idle_seconds)
+
+    def close_with_answer(self) -> None:
+        """Have the answer say that it is the connection's last; one that has begun can't say so any more."""
+        if self._phase is ANSWERING and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def take_no_more(self) -> None:
         """Let the connection end with the answer that is under way (RFC 9112, section 9.3.2)."""
@@ -139,3 +157,10 @@ class HTTPProtocol(RequestReading):
         if not self.transport.is_closing():
             self.transport.write_eof()
             self._deadline.set(self._limits.linger_seconds)
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Tell whether the system has something for us that the event loop did not come to read."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    size = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(_INT.size))
+    return _INT.unpack(size) != (0,)

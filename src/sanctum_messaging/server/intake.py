@@ -33,6 +33,8 @@ class Intake:
         """Requests that were refused, by reason."""
         self.turned_away: Counter[str] = Counter()
         """Connections that were ended before their first request, by reason."""
+        self.is_closing = False
+        """Whether every answer is the last of its connection, because the server stops."""
         # In the order in which they came.
         self._strangers: dict[Connection, None] = {}
 

@@ -147,8 +147,10 @@ class Supervisor:
             loop.add_signal_handler(number, self._pass_on, number)
 
     def _pass_on(self, number: signal.Signals) -> None:
-        """Tell all workers to stop, and if they have been told, to hurry."""
-        if not self._stopping.is_set():
+        """Tell all workers to stop, and if they have been told, to hurry: SIGTERM gives them time, SIGINT none."""
+        if self._stopping.is_set():
+            number = signal.SIGINT
+        else:
             _log.info("stopping")
             self._stop(0)
         self._tell_all(number)
