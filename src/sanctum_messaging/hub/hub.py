@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.streams import EncodedPage
     from sanctum_messaging.ports.transport import Listener, Transport
 
-_TURNS = 4
+_TURNS = 8
 """Ticks until each connection was looked at: they are many, and nothing about them is due to the second."""
 
 _logger = structlog.get_logger(__name__)

@@ -29,7 +29,7 @@ class HubSettings:
     token_grace_ms: int = 30_000
     """How long after its token's expiry a connection may still bring a fresh one."""
     tick_seconds: float = 0.25
-    """How often something that depends on time is looked at; each connection takes its turn every fourth time."""
+    """How often something that depends on time is looked at; each connection takes its turn every 2 s."""
     hole_seconds: float = 0.02
     """How long a hole waits to be filled by the writer itself before it is read: two fsyncs of a slow disk."""
     retry_seconds: float = 1.0

@@ -6,6 +6,7 @@ the position of the read is applied after it, so that no change can fall between
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.events import (
@@ -19,7 +20,7 @@ from sanctum_messaging.domain.events import (
     Signal,
     SignalKind,
 )
-from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, TenantId, UserId
+from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, Seq, TenantId, UserId
 from sanctum_messaging.hub.arrivals import Arrivals
 from sanctum_messaging.hub.user import User
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from sanctum_messaging.ports.log import EventLog
+
+
+_FROM_THE_START = (Interval(Seq(1)),)
 
 
 class Users:
@@ -158,7 +162,11 @@ class Users:
         """Take what was read, then what happened since; if that can't be told, he is to be read again."""
         user.loaded = True
         user.as_of, user.changed_at = memberships.head.position, memberships.changed_at
-        user.conversations = dict(memberships.conversations)
+        # Most users of a conversation have been there from its beginning, and all of them hold its id.
+        user.conversations = {
+            ConversationId(sys.intern(each)): _FROM_THE_START if intervals == _FROM_THE_START else intervals
+            for each, intervals in memberships.conversations.items()
+        }
         for conversation_id in user.conversations:
             self._members.setdefault(conversation_id, set()).add(user)
         for event in user.kept:
