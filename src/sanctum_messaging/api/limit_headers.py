@@ -5,26 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sanctum_messaging.domain.limits import Level, Limit, Verdict
 
-_prepared: dict[str, tuple[Limit, bytes]] = {}
-"""The policy of each limit, by its name: it never changes while a service runs, and every answer tells it."""
+_prepared: dict[tuple[int, ...], tuple[list[Limit], bytes]] = {}
+"""The policies of limits that are drawn on together, by which objects they are: there are few such sets, and they stay
+as long as the service. What is kept here keeps its identity."""
 
 
 def limit_headers(verdict: Verdict | None) -> tuple[tuple[bytes, bytes], ...]:
     """Tell all limits that were drawn on, and the level of the one that will be in the way first."""
     if verdict is None or not verdict.levels:
         return ()
-    policies = b", ".join([_policy(level.limit) for level in verdict.levels])
-    return ((b"ratelimit-policy", policies), (b"ratelimit", _write_level(_tightest(verdict))))
+    return ((b"ratelimit-policy", _policies(verdict.levels)), (b"ratelimit", _write_level(_tightest(verdict))))
+
+
+def _policies(levels: Sequence[Level]) -> bytes:
+    identity = tuple([id(level.limit) for level in levels])
+    known = _prepared.get(identity)
+    if known is None:
+        limits = [level.limit for level in levels]
+        known = _prepared[identity] = (limits, b", ".join(map(_policy, limits)))
+    return known[1]
 
 
 def _policy(limit: Limit) -> bytes:
-    known, text = _prepared.get(limit.name, (None, b""))
-    if known is not limit:
-        text = f'"{limit.name}";q={limit.max};w={-(-limit.interval_ms // 1000)}'.encode()
-        _prepared[limit.name] = (limit, text)
-    return text
+    return f'"{limit.name}";q={limit.max};w={-(-limit.interval_ms // 1000)}'.encode()
 
 
 def _tightest(verdict: Verdict) -> Level:

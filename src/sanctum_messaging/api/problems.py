@@ -22,6 +22,7 @@ PROBLEM_JSON = b"application/problem+json"
 REQUEST_ID = "sanctum.request_id"
 """Under this key of the ASGI scope stands the request's id."""
 
+_encoder = msgspec.json.Encoder()
 _NO_STORE = (b"cache-control", b"no-store")
 _CODES_OF_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -64,7 +65,7 @@ async def send_problem(scope: Scope, send: Send, error: SanctumError) -> None:
         scope,
         send,
         status=problem.status,
-        body=msgspec.json.encode(problem),
+        body=_encoder.encode(problem),
         headers=(
             (b"content-type", PROBLEM_JSON),
             _NO_STORE,

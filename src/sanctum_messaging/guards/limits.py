@@ -47,6 +47,8 @@ class Limits:
         self._charge_request = lru_cache(_REMEMBERED)(self._make_all_charges)
         self.of_address = lru_cache(_REMEMBERED)(self._charge_address)
         """Charges a use to the address that it came from."""
+        self.of_failure = lru_cache(_REMEMBERED)(self._charge_failure)
+        """Charges a refused token to the address that it came from."""
 
     @property
     def names(self) -> list[str]:
@@ -61,10 +63,6 @@ class Limits:
     def of_request(self, use: Use, actor: Actor, address: str | None) -> tuple[Charge, ...]:
         """Charge a use to the address that it came from, and to the caller's device, session and user."""
         return self._charge_request(use, actor.tenant, actor.user, actor.device, actor.session, address)
-
-    def of_failure(self, address: str | None) -> tuple[Charge, ...]:
-        """Charge a refused token to the address that it came from."""
-        return self._charge(self._failures, address)
 
     def of_everything(self, actor: Actor, address: str | None) -> tuple[Charge, ...]:
         """List every limit that this caller draws on, each once."""
@@ -90,6 +88,9 @@ class Limits:
 
     def _charge_address(self, use: Use, address: str | None) -> tuple[Charge, ...]:
         return self._charge(self._of_address[use], address)
+
+    def _charge_failure(self, address: str | None) -> tuple[Charge, ...]:
+        return self._charge(self._failures, address)
 
     def _charge(self, limits: tuple[Limit, ...], address: str | None) -> tuple[Charge, ...]:
         if not limits or (address is not None and address in self._exempt):

@@ -46,7 +46,7 @@ class KnownRevocations:
         if not self._any:
             return False
         tenant = actor.tenant
-        user = self._users.get((tenant, actor.bearer))
+        user = self._users.get((tenant, actor.bearer)) if self._users else None
         return (
             (user is not None and actor.issued_at < user.not_before)
             or (tenant, actor.session) in self._sessions

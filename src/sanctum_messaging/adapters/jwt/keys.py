@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
+from joserfc.jws import JWSRegistry
 
 from sanctum_messaging.config.parsers import JWT_ALGORITHMS
+
+if TYPE_CHECKING:
+    from joserfc.jwa import JWSAlgModel
 
 ALGORITHMS = frozenset(JWT_ALGORITHMS)
 
@@ -25,6 +29,16 @@ _P256 = frozenset({"ES256"})
 _ED25519 = frozenset({"EdDSA", "Ed25519"})
 
 
+def _model_of(algorithm: str) -> JWSAlgModel:
+    # EdDSA is the older name of the same, for which joserfc would warn (RFC 9864).
+    name = "Ed25519" if algorithm == "EdDSA" else algorithm
+    return JWSRegistry(algorithms=[name]).get_alg(name)
+
+
+MODELS = {algorithm: _model_of(algorithm) for algorithm in ALGORITHMS}
+"""What proves a signature of each algorithm that may be believed; there is none for any other."""
+
+
 class KeySetError(Exception):
     """A JWK Set that could not be read; the text says why, in words of this program."""
 
@@ -37,6 +51,13 @@ class VerificationKey:
     algorithms: frozenset[str]
     thumbprint: str
     key: Key = field(compare=False, repr=False)
+
+    def proves(self, signed: bytes, signature: bytes, algorithm: str) -> bool:
+        """Tell whether a signature is this key's; the algorithm must be one of its own."""
+        try:
+            return MODELS[algorithm].verify(signed, signature, self.key)
+        except (JoseError, ValueError):
+            return False
 
 
 class KeySource(Protocol):
@@ -156,6 +177,8 @@ def _usable_key(entry: msgspec.Raw) -> VerificationKey | None:
         if not algorithms or jwk.is_weak():
             return None
         key = JWKRegistry.import_key(jwk.public_part())
+        for algorithm in algorithms:
+            MODELS[algorithm].check_key(key)
     except (msgspec.MsgspecError, JoseError, ValueError, RecursionError):
         return None
     return VerificationKey(jwk.kid, algorithms, key.thumbprint(), key)

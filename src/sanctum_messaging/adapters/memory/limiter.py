@@ -43,7 +43,8 @@ class MemoryLimiter:
         longest, refused = 0, None
         debts: list[tuple[_Callers, str, int]] = []
         for limit, key in charges:
-            callers = self._callers_of(limit)
+            known = self._callers.get(limit.name)
+            callers = known if known is not None and known.limit is limit else self._callers_of(limit)
             debt = callers.full_at.get(key, 0) - now * callers.max
             if debt < 0:
                 debt = 0

@@ -37,7 +37,8 @@ class AccessLog:
         """Count in the service's numbers, and write to its log if it has one."""
         self._requests = services.requests
         self._write = services.access_log
-        self._kinds = kinds_of(ROUTES) | dict.fromkeys(PROBES, OPERATIONS)
+        kinds = kinds_of(ROUTES) | dict.fromkeys(PROBES, OPERATIONS)
+        self._known = {name: (name.rpartition(" ")[2], kind) for name, kind in kinds.items()}
 
     def tell(self, scope: Scope, answer: Answer) -> None:
         """Tell of a request that is over, or of a socket that was refused."""
@@ -48,9 +49,9 @@ class AccessLog:
 
     def _tell(self, scope: Scope, method: str, status: int, answer: Answer) -> None:
         name = scope.get(ROUTE, OTHER)
-        path = name.rpartition(" ")[2]
+        path, kind = self._known.get(name) or (name.rpartition(" ")[2], OTHER)
         method = method if method in METHODS else OTHER
-        self._requests.count(method, path, status, kind=self._kinds.get(name, OTHER), seconds=answer.seconds)
+        self._requests.count(method, path, status, kind=kind, seconds=answer.seconds)
         if self._write is None:
             return
         actor = scope.get(ACTOR)

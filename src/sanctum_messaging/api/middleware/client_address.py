@@ -33,7 +33,8 @@ class ClientAddress:
         address = find_client(peer, find_header(scope, b"x-forwarded-for") if proxied else None, self._trusted)
         if address != peer:
             scope["client"] = (address, port)
-        if proxied:
+        told = find_header(scope, b"x-forwarded-proto") if proxied else None
+        if told is not None:
             # Of several, the last is the word of the proxy that called us.
-            told = (find_header(scope, b"x-forwarded-proto") or "").rpartition(",")[2].strip().lower()
-            scope["scheme"] = _SCHEMES.get((scope["type"], told), scope["scheme"])
+            scheme = (scope["type"], told.rpartition(",")[2].strip().lower())
+            scope["scheme"] = _SCHEMES.get(scheme, scope["scheme"])

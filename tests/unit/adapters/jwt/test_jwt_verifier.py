@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import OctKey
 
-from sanctum_messaging.adapters.jwt.verifier import _MODELS, JWTVerifier
+from sanctum_messaging.adapters.jwt.keys import MODELS
+from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
 from sanctum_messaging.domain.model import Millis, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken
 from tests.identity_provider import (
@@ -347,5 +348,5 @@ async def test_s_t7_the_log_tells_the_reason_and_nothing_of_the_token(
 
 
 def test_a_signature_is_checked_with_no_algorithm_but_the_one_of_the_header() -> None:
-    proving = {algorithm: model.name for algorithm, model in _MODELS.items()}
+    proving = {algorithm: model.name for algorithm, model in MODELS.items()}
     assert proving == {"RS256": "RS256", "PS256": "PS256", "ES256": "ES256", "Ed25519": "Ed25519", "EdDSA": "Ed25519"}

@@ -14,6 +14,19 @@ def used_up(limiter: MemoryLimiter, key: str) -> list[Charge]:
     return charges
 
 
+def test_what_would_be_refused_is_told_before_and_nothing_is_taken_for_it(clock: HandClock) -> None:
+    limiter, told = MemoryLimiter(clock), []
+    charges = [Charge(Limit("send-user", Scope.USER, 3, 60_000), "ann"), Charge(FAILURES, "ann")]
+    for _ in range(40):
+        looked = [limiter.find_refusal(charges) for _ in range(3)]
+        verdict = limiter.take(charges)
+        refused = None if verdict.refused is None else (verdict.refused, verdict.retry_after_ms)
+        assert looked == [refused] * 3
+        told.append(refused)
+        clock.advance(5.0)
+    assert told.count(None) not in {0, len(told)}
+
+
 def test_no_more_callers_are_remembered_than_there_is_room_for(clock: HandClock) -> None:
     limiter = MemoryLimiter(clock, max_callers=100)
     for number in range(1_000):
