@@ -25,7 +25,7 @@ from tests.hand_time import hand_loop
 from tests.scripted_socket import ScriptedNetwork, ScriptedSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sanctum_messaging.client import Happening, MessageResource, Outgoing
     from tests.conformance.transcripts import Json, Transcript
@@ -73,6 +73,7 @@ class PythonClientRun:
         self._client: Client | None = None
         self._left = True
         """Whether the client was closed."""
+        self._events: AsyncIterator[Happening] | None = None
         self._asking: asyncio.Task[Happening] | None = None
         self._plays: dict[str, Callable[[Any, str], Awaitable[None]]] = {
             "connect": self._connect,
@@ -233,6 +234,7 @@ class PythonClientRun:
         )
         await self._client.__aenter__()
         self._left = False
+        self._events = self._client.events()
         self._ask()
 
     def _ask(self) -> None:
@@ -240,9 +242,9 @@ class PythonClientRun:
 
     async def _next(self) -> Happening:
         """Ask for the next that is no signal: transcripts say nothing of those."""
-        assert self._client is not None
+        assert self._events is not None
         while True:
-            given = await anext(self._client.events())
+            given = await anext(self._events)
             if not isinstance(given, ReadSignal | TypingSignal):
                 return given
 

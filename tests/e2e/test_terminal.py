@@ -61,6 +61,7 @@ async def read_stream(client: Client, count: int) -> list[Event]:
         if isinstance(happening, Event):
             events.append(happening)
             if len(events) == count:
+                client.taken(happening)
                 return events
     raise AssertionError("the stream ended")
 

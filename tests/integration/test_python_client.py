@@ -53,6 +53,8 @@ async def read_until(chat: Client, kind: type[Happening]) -> Happening:
     async with asyncio.timeout(PATIENCE_SECONDS):
         async for happening in chat.events():
             if isinstance(happening, kind):
+                if not isinstance(happening, Resync):
+                    chat.taken(happening)
                 return happening
     raise AssertionError("the stream ended")
 

@@ -14,7 +14,7 @@ from sanctum_messaging.client.connections import Connections
 from sanctum_messaging.client.conversations import ConversationCalls
 from sanctum_messaging.client.errors import ClientClosed, SanctumError
 from sanctum_messaging.client.http import HTTP
-from sanctum_messaging.client.inbox import Inbox
+from sanctum_messaging.client.inbox import Inbox, Loop
 from sanctum_messaging.client.lasting import Lasting, State
 from sanctum_messaging.client.messages import MessageCalls
 from sanctum_messaging.client.outbox import Outbox
@@ -99,13 +99,13 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         """Give what happens: each event once, in order, over any number of reconnects; and signals.
 
         Asking for the next says that the one before was taken: the cursor moves, and no other process on the same
-        storage is given it. What was given when the process died is given again. After a ``Resync`` read the lists
-        again. One loop at a time; another goes on where it stopped.
+        storage is given it. What was given when the process died comes again. After a ``Resync`` read the lists
+        again. One loop at a time; what a loop was left with, by a ``break`` or an error, comes first in the next.
 
         Raises:
             SanctumError: the connection ended for good; ``Refused``, ``Unauthenticated`` or ``ConnectionEnded``.
         """
-        return self._inbox
+        return Loop(self._inbox)
 
     def taken(self, happening: Happening) -> None:
         """Count what was given last as taken now, before the next is asked for: for the last one before a ``break``.

@@ -67,20 +67,19 @@ class Inbox:
             raise ValueError("Only what was given last can be taken.")
         self._take()
 
-    def __aiter__(self) -> Self:
-        """Give one after the other."""
-        return self
+    def find_untaken(self) -> Happening | None:
+        """Return what was given last, if it was not taken."""
+        return None if self._in_hand is None else self._given
 
-    async def __anext__(self) -> Happening:
-        """Take what was given before, and wait for the next, until the client is closed.
+    async def next(self) -> Happening:
+        """Take what was given before, and wait for the next.
 
         Raises:
+            ClientClosed: the client was closed.
             SanctumError: the connection ended for good.
         """
         self._take()
         while not self._waiting:
-            if isinstance(self._ended, ClientClosed):
-                raise StopAsyncIteration
             if self._ended is not None:
                 raise self._ended
             self._changed.clear()
@@ -104,3 +103,25 @@ class Inbox:
             given = present_event(first) if isinstance(first, ReceivedEvent) else first
         self._given = given
         return given
+
+
+class Loop:
+    """One ``async for`` over an inbox. What the loop before was left with comes again, unless it was taken."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        """Begin."""
+        self._inbox = inbox
+        self._has_begun = False
+
+    def __aiter__(self) -> Self:
+        """Give one after the other."""
+        return self
+
+    async def __anext__(self) -> Happening:
+        """Give the next, until the client is closed. Raises why the connection ended for good."""
+        untaken = None if self._has_begun else self._inbox.find_untaken()
+        self._has_begun = True
+        try:
+            return untaken or await self._inbox.next()
+        except ClientClosed:
+            raise StopAsyncIteration from None

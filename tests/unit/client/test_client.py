@@ -31,7 +31,7 @@ def client(service: ScriptedService, **options: Any) -> Client:  # noqa: ANN401 
 
 
 class TestTaking:
-    def test_a_break_leaves_the_last_event_untaken_unless_it_is_said(self) -> None:
+    def test_what_a_loop_was_left_with_comes_first_in_the_next_unless_it_was_taken(self) -> None:
         async def main() -> None:
             service = ScriptedService()
             service.append()
@@ -40,6 +40,7 @@ class TestTaking:
                 first = await anext(chat.events())
                 assert isinstance(first, MessageEvent)
                 await hand_loop().settle()
+                assert await anext(chat.events()) is first
                 assert chat.cursor == START
                 chat.taken(first)
                 assert chat.cursor == first.cursor
@@ -119,11 +120,12 @@ class TestTheBlock:
                 service.listeners[0].socket.end(4504)
                 await hand_loop().settle()
                 assert chat.state is State.STOPPED
-                event = await anext(chat.events())
+                events = chat.events()
+                event = await anext(events)
                 assert isinstance(event, MessageEvent)
                 assert event.seq == 1
                 with pytest.raises(ConnectionEnded, match="4504"):
-                    await anext(chat.events())
+                    await anext(events)
 
         run_by_hand(main())
 
@@ -216,7 +218,8 @@ def test_what_a_newer_service_says_is_given_as_it_came() -> None:
             service.append()
             service.log[-1] |= {"type": type_, "data": data, "newField": 1}
         async with client(service) as chat:
-            given = [await anext(chat.events()) for _ in range(3)]
+            events = chat.events()
+            given = [await anext(events) for _ in range(3)]
             assert [type(each) for each in given] == [Event, Event, ParticipantEvent]
 
     run_by_hand(main())

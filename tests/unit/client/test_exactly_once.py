@@ -13,7 +13,7 @@ from tests.hand_time import hand_loop, run_by_hand
 from tests.scripted_service import START, ScriptedService
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from sanctum_messaging.client import Happening
 
@@ -42,6 +42,7 @@ class World:
         self.taken: list[tuple[str, int]] = []
         self._storage = MemoryStorage()
         self._client: Client | None = None
+        self._events: AsyncIterator[Happening] | None = None
         self._in_hand: MessageEvent | None = None
         self._asking: asyncio.Task[Happening] | None = None
 
@@ -58,6 +59,7 @@ class World:
             "http://scripted", token="t", cursor=START, storage=self._storage, open_socket=self.service.network
         )
         await self._client.__aenter__()
+        self._events = self._client.events()
         self._ask()
 
     async def _stop(self) -> None:
@@ -69,11 +71,11 @@ class World:
         self._in_hand = None
 
     def _ask(self) -> None:
-        assert self._client is not None
+        assert self._events is not None
         if self._in_hand is not None:
             self.taken.append((self._in_hand.conversation_id, self._in_hand.seq))
         self._in_hand = None
-        self._asking = asyncio.ensure_future(anext(self._client.events()))
+        self._asking = asyncio.ensure_future(anext(self._events))
 
     async def _append(self, count: int, kind: str) -> None:
         for _ in range(count):
