@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import itertools
 import sys
 import time
+from base64 import urlsafe_b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from joserfc.jwk import RSAKey
 from uvicorn.server import ServerState
 
 from bench.figures import Figure
@@ -52,7 +55,7 @@ from sanctum_messaging.observability.logging import configure_logging
 from sanctum_messaging.server.server import create_server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from sanctum_messaging.config import Config
@@ -72,6 +75,8 @@ _NOBODY_EXEMPT = MappingProxyType({"RATE_LIMIT_ALLOWLIST": "192.0.2.1"})
 """Where nobody finds the client behind the proxy it is the proxy whose address counts, which else is spared."""
 _ALL_OFF = f"the same service and requests without {', '.join(PARTS)} (see bench/unguarded.py)"
 _forgeries = itertools.count()
+_RSA_KEY = "rsa"
+_RS256_HEADER = urlsafe_b64encode(f'{{"alg":"RS256","kid":"{_RSA_KEY}"}}'.encode()).decode().rstrip("=")
 _ACCEPTED = "an accepted send, all guards on"
 _NAMES = {
     LIMITS: "rate limits of 4 scopes, and two looks at the address",
@@ -111,8 +116,8 @@ class _Subject:
     senders: list[tuple[str, str]] = field(default_factory=list)
     """Tokens and conversations."""
     expected: bytes = b"201"
-    forges: bool = False
-    """Whether each request bears a signature that nobody has seen before."""
+    forge: Callable[[str], str] | None = None
+    """Makes of a token another one, whose signature nobody has seen before."""
     costs: list[float] = field(default_factory=list)
 
     async def take_turn(self) -> None:
@@ -148,8 +153,8 @@ class _Subject:
 
     def _make(self, number: int) -> bytes:
         token, conversation = self.senders[number % USERS]
-        if self.forges:
-            token = _forge(token)
+        if self.forge is not None:
+            token = self.forge(token)
         return build_send(token, conversation).replace(b"\r\n", _HOP, 1)
 
 
@@ -165,9 +170,11 @@ async def measure(run: Run) -> list[Figure]:
         refusing = {
             "429 by the user's limit": await _open(stack, run, "user", {"RATE_LIMIT_PER_USER": "1", **_OF_ONE_A_DAY}),
             "429 by the address' limit": await _open(stack, run, "address", {"RATE_LIMIT_MAX": "1", **_OF_ONE_A_DAY}),
-            "401, forged signature": await _open(stack, run, "forged"),
+            "401, forged signature (RS256)": await _open(stack, run, "forged-rs256"),
+            "401, forged signature (Ed25519)": await _open(stack, run, "forged-ed25519"),
         }
-        refusing["401, forged signature"].forges = True
+        refusing["401, forged signature (RS256)"].forge = _forge_rs256
+        refusing["401, forged signature (Ed25519)"].forge = _forge
         await _prepare([on, off, *lacking.values(), *refusing.values()], refusing)
         for _ in range(run.rounds * _TURNS):
             for subject in (on, off, *lacking.values(), *refusing.values()):
@@ -226,7 +233,7 @@ def _connect(protocol: Any, config: Any, issuer: DevelopmentIssuer) -> _Subject:
 def _production(folder: Path, issuer: DevelopmentIssuer, limits: Mapping[str, str]) -> Config:
     """Configure a service as in production, with lines of JSON."""
     keys = folder / "keys.json"
-    keys.write_bytes(msgspec.json.encode(issuer.jwks()))
+    keys.write_bytes(msgspec.json.encode({"keys": [*_keys_of(issuer), _rsa_key()]}))
     environ = {
         "DATA_DIR": str(folder),
         "JWKS_FILE": str(keys),
@@ -260,6 +267,22 @@ def _forge(token: str) -> str:
     """Change the signature to one that was never there, and nothing of its form."""
     signed, _, signature = token.rpartition(".")
     return f"{signed}.{next(_forgeries):08x}{signature[8:]}"
+
+
+def _forge_rs256(token: str) -> str:
+    """Make a token that claims the same, and to be signed with the RSA key."""
+    payload = token.split(".")[1]
+    return f"{_RS256_HEADER}.{payload}.{next(_forgeries):08x}{'A' * 334}"
+
+
+@functools.cache
+def _rsa_key() -> Mapping[str, str | list[str]]:
+    """Make a key that nobody signs with: what it takes to see that is the same."""
+    return RSAKey.generate_key(2048).as_dict(private=False, kid=_RSA_KEY, alg="RS256", use="sig")
+
+
+def _keys_of(issuer: DevelopmentIssuer) -> list[object]:
+    return msgspec.convert(issuer.jwks()["keys"], list[object])
 
 
 def _sums(on: _Subject, off: _Subject, *, unseen: _Subject) -> list[Figure]:
