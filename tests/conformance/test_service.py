@@ -1,4 +1,4 @@
-"""The service says what the transcripts of ``conformance/`` say that it says."""
+"""The service says what the transcripts of ``conformance/`` say that it says, however it has its sockets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import pytest_asyncio
 from tests.conformance.service_run import ServiceRun
 from tests.conformance.transcripts import Transcript, read_transcripts
 from tests.e2e.in_process import Here, serve_here
+from tests.socket_endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Here]:
-    async with serve_here(tmp_path_factory.mktemp("service")) as here:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENDPOINTS)
+async def here(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> AsyncGenerator[Here]:
+    folder = tmp_path_factory.mktemp("service")
+    async with serve_here(folder, endpoint=ENDPOINTS[request.param]) as here:
         yield here
 
 

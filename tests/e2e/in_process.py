@@ -13,6 +13,7 @@ from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import Config, load_config
 from sanctum_messaging.server.server import create_server
+from tests.socket_endpoints import with_sockets
 from tests.unlimited import UNLIMITED
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sanctum_messaging.bootstrap.service import Service
+    from tests.socket_endpoints import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,14 @@ class Here:
 
 
 @contextlib.asynccontextmanager
-async def serve_here(data_dir: Path) -> AsyncGenerator[Here]:
+async def serve_here(data_dir: Path, *, endpoint: Endpoint = with_sockets) -> AsyncGenerator[Here]:
     """Run a service on a data directory and a free port."""
     config = load_config({"DATA_DIR": str(data_dir), "PORT": "0", "LOG_LEVEL": "error", **UNLIMITED}, dev=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # asyncio does this only for sockets that say they are TCP, which those of `create_server` don't; uvloop always.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with open_service(config) as service:
-            server = create_server(service.asgi, service.intake, grace_seconds=1)
+            server = create_server(endpoint(service.asgi), service.intake, grace_seconds=1)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
                 yield Here(service, config, f"http://127.0.0.1:{listener.getsockname()[1]}")
