@@ -15,7 +15,7 @@ import msgspec
 from bench.figures import Figure, render_table
 
 BENCHMARKS = (
-    *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "memory", "guards"),
+    *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "storm", "memory", "guards"),
     *("deliveries", "promptness", "bursts", "idle", "opening", "wide", "economy"),
     *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )

@@ -119,6 +119,7 @@ class Socket(asyncio.Protocol):
             return False
         if not self._buffer.startswith(b"HTTP/1.1 101"):
             self._opened.set_exception(RefusedError(bytes(self._buffer)))
+            self.close()
             return False
         del self._buffer[: end + len(_END_OF_HEAD)]
         self._is_open = True

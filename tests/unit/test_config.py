@@ -74,7 +74,7 @@ def test_production_needs_only_the_identity_provider() -> None:
         rate_limit_allowlist=(ip_network("127.0.0.1"), ip_network("::1")),
         connections_per_user=20,
         connections_per_address=1_000,
-        handshakes_per_second=500,
+        handshakes_per_second=250,
         issuers=(),
         dev=False,
     )

@@ -97,9 +97,9 @@ CONNECTIONS_PER_ADDRESS = Variable(
 HANDSHAKES_PER_SECOND = Variable(
     "HANDSHAKES_PER_SECOND",
     "number",
-    500,
-    "Sockets that an instance lets be opened, twice as many at once; above it clients are told when to come back. 0: no"
-    " limit.",
+    250,
+    "Sockets that an instance lets be opened, four times as many at once; above it clients are told when to come back."
+    " 0: no limit.",
     parse_limit,
     unit="per second",
     range=f"0-{MAX_LIMIT}",

@@ -19,7 +19,7 @@ from sanctum_messaging.guards.addresses import NOBODY, Networks, limit_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BURST_SECONDS = 2.0
+BURST_SECONDS = 4.0
 """How many seconds' worth of handshakes may come at once."""
 MAX_WAITING_PAGES = 128
 """Pages of catch-ups that may wait for the database: about half a second of work for it."""

@@ -17,6 +17,7 @@ from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, Sanctu
 from sanctum_messaging.hub.callables import Credentials
 from sanctum_messaging.hub.endpoints.asgi_transport import ASGITransport
 from sanctum_messaging.hub.opening import Handshake
+from sanctum_messaging.hub.turnstile import Turnstile
 from sanctum_messaging.ports.transport import SERVER_SOCKET
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
@@ -40,6 +41,8 @@ _ACCEPTED = "sanctum.accepted"
 """Where in the scope this one says that the socket is open, and can't be refused any more."""
 _NO_TOKEN = ""
 """What a header that holds no bearer token proves: nothing, and it is refused as such."""
+_AT_ONCE = 8
+"""Handshakes of one turn of the loop: some 5 ms, in which those before them say hello."""
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
@@ -48,6 +51,7 @@ class WebSocketEndpoint:
 
     def __init__(self, hub: WebSocketHub) -> None:
         self._hub = hub
+        self._turnstile = Turnstile(_AT_ONCE)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()
@@ -59,6 +63,7 @@ class WebSocketEndpoint:
                 await _refuse(scope, send, refusal)
                 return
             undo.callback(leave)
+            await self._turnstile.enter()
             accepted, actor = await self._shake_hands(scope, send, request)
             if not accepted:
                 return
