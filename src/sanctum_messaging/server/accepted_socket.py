@@ -41,6 +41,7 @@ class AcceptedSocket(asyncio.Protocol):
         "_deadline",
         "_is_leaving",
         "_is_paused",
+        "_is_started",
         "_is_watched",
         "_late_room",
         "_limits",
@@ -78,6 +79,7 @@ class AcceptedSocket(asyncio.Protocol):
             logger=logger,
         )
         self._listener: Listener | None = None
+        self._is_started = False
         self._deadline = Deadline(loop, self._expire)
         self._is_watched = False
         """Whether the message that has begun has a deadline."""
@@ -99,7 +101,13 @@ class AcceptedSocket(asyncio.Protocol):
 
     def start(self, listener: Listener) -> None:
         self._listener = listener
+        self._is_started = True
         self.resume_reading()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether somebody has the socket, or had it."""
+        return self._is_started
 
     @property
     def unsent(self) -> int:
@@ -251,7 +259,7 @@ class AcceptedSocket(asyncio.Protocol):
         self._unparsed = _NOTHING
         sent = self._reader.close_sent
         self._leave()
-        self._tell_end(CloseCode.PROTOCOL_ERROR if sent is None else sent.code)
+        self._tell_end(int(CloseCode.PROTOCOL_ERROR if sent is None else sent.code))
 
     def _tell_end(self, code: int | None) -> None:
         listener, self._listener = self._listener, None

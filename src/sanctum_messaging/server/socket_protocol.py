@@ -39,7 +39,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """What came behind the head. A client has to wait for the answer, so it waits too."""
         self._socket: AcceptedSocket | None = None
         self._messages: ASGIMessages | None = None
-        self._is_taken = False
 
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated:
@@ -100,7 +99,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Give the socket to the application, which is done by ASGI then."""
         if self._socket is None:
             raise RuntimeError("The handshake has to be accepted first.")
-        self._is_taken = True
         return self._socket
 
     def _find_messages(self) -> ASGIMessages | None:
@@ -112,10 +110,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _end(self) -> None:
         """End what the application leaves behind."""
-        if self._is_taken:
-            return
         if self._socket is not None:
-            self._socket.finish()
+            if self._messages is not None or not self._socket.is_started:
+                self._socket.finish()
             return
         if not self.handshake_complete:
             self.send_500_response()
