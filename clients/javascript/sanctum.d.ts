@@ -54,6 +54,12 @@ export class Client {
      */
     events(): AsyncGenerator<EventFrame | ResyncFrame, void, void>;
     /**
+     * Count the event that was given last as taken now, before the next is asked for: for the last one before a `break`.
+     *
+     * @param {EventFrame | ResyncFrame} event
+     */
+    taken(event: EventFrame | ResyncFrame): void;
+    /**
      * Send a message, over as many connections as it takes.
      *
      * Messages are stored in the order in which they were sent, unless the service had to put one off.

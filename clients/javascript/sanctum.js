@@ -297,6 +297,16 @@ export class Client {
   }
 
   /**
+   * Count the event that was given last as taken now, before the next is asked for: for the last one before a `break`.
+   *
+   * @param {EventFrame | ResyncFrame} event
+   */
+  taken(event) {
+    if (!this.#stream.isWith(event)) throw new Error('Something else was given last, or it was taken already.');
+    this.#stream.taken();
+  }
+
+  /**
    * Send a message, over as many connections as it takes.
    *
    * Messages are stored in the order in which they were sent, unless the service had to put one off.
@@ -648,6 +658,15 @@ class Stream {
     const asked = new Promise((resolve, reject) => { this.#asker = { resolve, reject }; });
     this.#give();
     return asked;
+  }
+
+  /**
+   * Tell whether the application has a frame and has not taken it.
+   *
+   * @param {EventFrame | ResyncFrame} frame
+   */
+  isWith(frame) {
+    return this.#isGiven && this.#waiting[0] === frame;
   }
 
   /** The application has taken what it was given. */

@@ -64,6 +64,22 @@ const behaviours = {
     equal(seen, [1, 2, 2, 3]);
   },
 
+  'what is counted as taken before a loop is left does not come again': async () => {
+    const world = await World.live();
+    const reading = (async () => {
+      for await (const given of world.client.events()) {
+        world.client.taken(given);
+        return given;
+      }
+    })();
+    await settle();
+    world.push(event(1), event(2));
+    const given = await reading;
+    equal(world.client.cursor, '1-a');
+    await rejects((async () => world.client.taken(given))(), Error, /taken already/);
+    equal((await world.client.events().next()).value.seq, 2);
+  },
+
   'there is one reader at a time': async () => {
     const world = await World.live();
     world.client.events().next();
