@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--no-first-run",
 )
-MISSING = "NO CHROMIUM: THE CHAT PAGE IS NOT TESTED. On Debian and Ubuntu: apt-get install chromium"
+MISSING = "NO CHROMIUM: THE CHAT PAGE IS NOT TESTED, NOR A CLIENT IN A BROWSER. On Debian and Ubuntu: apt-get install chromium"
 PATIENCE_MS = 40_000
 """How long something that must appear may take on a busy machine; it is a second at most where it has time."""
 
@@ -48,7 +48,7 @@ def find_chromium(config: pytest.Config) -> str:
     if found is not None:
         return found
     if os.environ.get("CI"):
-        pytest.fail("The tests of the chat page need Chromium, and in CI they must run: apt-get install chromium")
+        pytest.fail("What runs in a browser needs Chromium, and in CI it must run: apt-get install chromium")
     _say_aloud(config)
     pytest.skip(MISSING)
 
