@@ -20,6 +20,7 @@ FILES = {
     "/": ("text/html", b"<!doctype html>"),
     "/sanctum.js": ("text/javascript", (ROOT / "clients/javascript/sanctum.js").read_bytes()),
     "/client_run.mjs": ("text/javascript", (ROOT / "tests/conformance/client_run.mjs").read_bytes()),
+    "/world.mjs": ("text/javascript", (ROOT / "tests/conformance/world.mjs").read_bytes()),
 }
 """What the browser gets, without a server."""
 RUN = """

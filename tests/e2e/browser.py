@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--no-first-run",
 )
-MISSING = "NO CHROMIUM: THE CHAT PAGE IS NOT TESTED, NOR A CLIENT IN A BROWSER. On Debian and Ubuntu: apt-get install chromium"
+MISSING = "NO CHROMIUM: NOTHING IS TESTED IN A BROWSER. On Debian and Ubuntu: apt-get install chromium"
 PATIENCE_MS = 40_000
 """How long something that must appear may take on a busy machine; it is a second at most where it has time."""
 

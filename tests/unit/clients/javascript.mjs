@@ -3,7 +3,7 @@
  * Writes, for each behaviour, what went wrong with it.
  */
 import { Client, Problem, Stopped, Unreachable } from '../../../clients/javascript/sanctum.js';
-import { check, Clock, FakeSocket, settle } from '../../conformance/client_run.mjs';
+import { check, Clock, FakeSocket, settle } from '../../conformance/world.mjs';
 
 const HEARTBEAT_MS = 20_000;
 const MOST_WAITING = 1_000;
