@@ -147,7 +147,11 @@ async def test_s_d17_a_refused_handshake_is_a_problem_without_a_word_of_the_faul
 
 async def test_s_d17_an_open_socket_is_refused_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half an answer can't be taken back: it is the server that ends the connection."""
-    monkeypatch.setattr(WebSocketHub, "serve", fail)
+
+    def fail_at_once(*_: object) -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(WebSocketHub, "open", fail_at_once)
     recorded = Recorded(api.service.asgi)
     with pytest.raises(RuntimeError, match="canary"):
         async with open_socket(recorded, bearer(api, "ann")):
