@@ -156,7 +156,7 @@ class TestTimeouts:
     async def test_of_the_hello(self, service: Served) -> None:
         await (await service.open()).assert_closed(4008)
 
-    @pytest.mark.parametrize("service", [{"heartbeat_ms": 100}], indirect=True)
+    @pytest.mark.parametrize("service", [{"heartbeat_ms": 500, "tick_seconds": 0.005}], indirect=True)
     async def test_of_the_heartbeat(self, service: Served) -> None:
         ben = await service.live("ben")
         await ben.assert_pushed("ping")
