@@ -174,6 +174,14 @@ class TestWhatIsTooMuch:
         await until(lambda: places.left == 5)
 
 
+async def test_a_hub_that_stops_leaves_handshakes_to_another_instance(service: Served) -> None:
+    await service.world.hub.drain_over(20)
+    for headers in (bearer("ben"), bearer("bad")):
+        status, problem, answered = await refusal(service, headers=headers)
+        assert (status, problem["code"], problem["retryable"]) == (503, "stopping", True)
+        assert answered["retry-after"] == "1"
+
+
 def overloaded(_peer: str | None) -> Callable[[], None]:
     raise UnavailableError("Not now.", code="overloaded", retry_after_ms=1_500)
 

@@ -79,7 +79,12 @@ class HTTPProtocol(RequestReading):
 
     def shutdown(self) -> None:
         """Called when the server stops: end, unless a request is under way, be it that nobody has read it yet."""
-        if self._phase is not HEAD and not (self._phase is WAITING and _has_unread(self.transport)):
+        if self._phase is HEAD or (self._phase is WAITING and _has_unread(self.transport)):
+            return
+        if self._phase is BODY and self.cycle.response_complete:
+            self._phase = LEAVING
+            self._linger()
+        else:
             super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
