@@ -93,7 +93,8 @@ bench: $(INSTALLED) ## Run the benchmarks
 chaos: $(INSTALLED) ## Run the fault tests, which break things on purpose
 	$(BIN)/pytest -m chaos $(ARGS)
 
-# For how long, and on what: `make soak MINUTES=5 ON=postgres`, which is three instances with Valkey.
+# For how long, and on what: `make soak MINUTES=60 ON=postgres`, which is three instances with Valkey. Memory is judged
+# once every ring holds only what the soak has said, which takes 3 minutes or more, and at the latest by half-time.
 MINUTES ?= 20
 ON ?= sqlite
 

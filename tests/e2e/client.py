@@ -165,6 +165,7 @@ class Client:
             additional_headers={"Authorization": f"Bearer {self.token}"},
             compression=None,
             ping_interval=None,
+            open_timeout=PATIENCE_SECONDS,
             close_timeout=1,
             max_size=MAX_MESSAGE_BYTES,
             proxy=None,

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
+from websockets.exceptions import InvalidHandshake
 
 from sanctum_messaging.protocol.client_session import ReceivedEvent
 from sanctum_messaging.protocol.frames import Resync, Typing
@@ -71,6 +72,10 @@ class Member:
                 self.target.ledger.wrong.append(f"{self.name} was refused: {error.code}")
                 await asyncio.sleep(1)
                 continue
+            except (InvalidHandshake, OSError, SocketClosedError) as error:
+                self.target.ledger.wrong.append(f"{self.name} was not let in: {error!r}")
+                await asyncio.sleep(1)
+                continue
             try:
                 await self._stay(socket)
             except (SocketClosedError, TimeoutError) as error:
@@ -121,6 +126,8 @@ class Member:
     async def _send_and_change(self) -> None:
         token, call = self.client.token, self.new_message("Over HTTP")
         sent = await self.target.send("send", call, user=self.name, token=token)
+        if "message" not in sent:
+            return
         path = f"/v1/messages/{sent['message']['id']}"
         if self.draw.random() < 0.5:
             edited = {"body": "Edited"}

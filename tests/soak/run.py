@@ -36,7 +36,10 @@ SWEEPS = 12
 TOKENS = 10_500
 """More than the tokens that an instance remembers, each from another address."""
 WARM_UP = 0.2
-"""The share of the time in which memory may grow: connections are opened, and SQLite fills what it keeps."""
+"""The share of the time in which memory may grow, at least: connections are opened and end, and SQLite fills what it
+keeps. It lasts until the ring holds nothing any more that it was filled with: of that, no frames were asked for."""
+JUDGED = 0.5
+"""The share that has to be left when memory may grow no more."""
 REST_SECONDS = 4.0
 SAMPLE_SECONDS = 2.0
 SHOW_SECONDS = 30.0
@@ -77,7 +80,11 @@ class Soak:
         self._slow = [SlowMember(self._target, f"slow-{number}") for number in range(SLOW)]
         crowd = connections - SLOW - USERS - 1
         self._crowd = [Member(self._target, f"member-{number}") for number in range(crowd)]
+        self._greedy = Member(self._target, "greedy")
+        """Without a socket: who is refused so often must be nobody else, or those would be refused with him."""
         self._seen: dict[str, list[Vitals]] = {f"instance-{number}": [] for number in range(len(services))}
+        self._renewed_at: dict[str, float] = {}
+        """When the ring of each process held nothing any more that it was filled with."""
         self._begun = time.monotonic()
 
     @property
@@ -88,7 +95,7 @@ class Soak:
         """Fill, warm up, watch, and read every stream to its end."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._target.close)
-            for member in self.everybody:
+            for member in (*self.everybody, self._greedy):
                 stack.push_async_callback(member.client.close)
             await self._found_rooms()
             await self._fill()
@@ -126,7 +133,7 @@ class Soak:
         return [
             callers.guess(target),
             callers.visit(target),
-            callers.want_too_much(target, crowd[0]),
+            callers.want_too_much(target, self._greedy),
             callers.flood(target, crowd[1]),
             callers.serve_others(target, crowd),
             callers.browse(target, crowd),
@@ -138,9 +145,11 @@ class Soak:
     # Before: conversations, a past, and whatever has a bound filled up to it.
 
     async def _found_rooms(self) -> None:
+        rooms = [self._crowd[first : first + ROOM] for first in range(0, len(self._crowd), ROOM)]
+        rooms[0].append(self._greedy)
         await self._found_room(self._slow)
-        for first in range(0, len(self._crowd), ROOM):
-            await self._found_room(self._crowd[first : first + ROOM])
+        for room in rooms:
+            await self._found_room(room)
 
     async def _found_room(self, room: Sequence[Member]) -> None:
         founder = room[0]
@@ -174,22 +183,23 @@ class Soak:
         return time.monotonic() - self._begun
 
     async def _watch(self) -> None:
-        """Look at the processes until the time is over; what comes after the warm-up counts."""
+        """Look at the processes until the time is over; what comes once they are warm counts."""
+        filled = [await self._target.read_metrics(each) for each in self._target.services]
         begun = shown = time.monotonic()
         while (now := time.monotonic()) < begun + self._seconds:
-            for (name, seen), service in zip(self._seen.items(), self._target.services, strict=True):
+            for (name, seen), service, first in zip(self._seen.items(), self._target.services, filled, strict=True):
                 seen.append(read_vitals(service.pid, now - begun))
                 if now >= shown:
-                    await self._show(name, service, seen[-1])
+                    told = await self._target.read_metrics(service)
+                    self._show(name, seen[-1], told)
+                    if told["sanctum_ring_floor"] >= first["sanctum_log_tail"]:
+                        self._renewed_at.setdefault(name, now - begun)
             if now >= shown:
                 shown += SHOW_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
-        warm = self._seconds * WARM_UP
-        for name, seen in self._seen.items():
-            self.outcome.trends[name] = find_trends([each for each in seen if each.at >= warm])
+        self._judge()
 
-    async def _show(self, name: str, service: Service, vitals: Vitals) -> None:
-        told = await self._target.read_metrics(service)
+    def _show(self, name: str, vitals: Vitals, told: dict[str, float]) -> None:
         words = [
             f"{name} {vitals.at:5.0f} s {vitals.resident_bytes / 2**20:7.1f} MiB",
             f"{vitals.descriptors:.0f} descriptors",
@@ -198,6 +208,14 @@ class Soak:
             f"wrong {len(self.outcome.ledger.wrong)}",
         ]
         print(", ".join(words), flush=True)  # noqa: T201 - it takes long
+
+    def _judge(self) -> None:
+        for name, seen in self._seen.items():
+            warm = max(self._seconds * WARM_UP, self._renewed_at.get(name, self._seconds))
+            if warm > self._seconds * (1 - JUDGED):
+                self.outcome.ledger.wrong.append(f"{name} was not warm in time; give it more")
+            else:
+                self.outcome.trends[name] = find_trends([each for each in seen if each.at >= warm])
 
     # After it.
 
