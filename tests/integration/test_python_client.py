@@ -172,6 +172,14 @@ async def test_a_token_that_nobody_signed(here: Here) -> None:
             await stranger.count_unread()
 
 
+async def test_a_token_that_is_refused_is_replaced(here: Here) -> None:
+    tokens = iter(["canary", here.token("ann")])
+    async with Client(here.base_url, token=lambda: next(tokens), cursor="0-00000000") as ann:
+        made = await lunch(ann)
+        assert made.created_by == "ann"
+        assert isinstance(await read_until(ann, ConversationEvent), ConversationEvent)
+
+
 async def test_a_service_that_is_not_there() -> None:
     async with Client("http://127.0.0.1:9", token="t") as nobody:
         with pytest.raises(Unreachable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -94,44 +95,51 @@ class Story:
         return f"t{self._tokens}"
 
 
-class InterruptingLoop(HandLoop):
-    """Cancels a task at a certain turn, when everybody is at some await."""
+FindVictims = Callable[[asyncio.AbstractEventLoop], Iterable[asyncio.Task[Any]]]
 
-    def __init__(self) -> None:
+
+def the_application(loop: asyncio.AbstractEventLoop) -> Iterable[asyncio.Task[Any]]:
+    return (task for task in asyncio.all_tasks(loop) if task.get_name() == "application")
+
+
+class InterruptingLoop(HandLoop):
+    """Cancels tasks at a certain turn, when everybody is at some await."""
+
+    def __init__(self, interrupt_at: int, find_victims: FindVictims) -> None:
         super().__init__()
         self.turns = 0
-        self.interrupt_at = -1
-        self.victim: asyncio.Task[None] | None = None
+        self._interrupt_at = interrupt_at
+        self._find_victims = find_victims
 
     def _run_once(self) -> None:
         self.turns += 1
-        if self.turns == self.interrupt_at and self.victim is not None:
-            self.victim.cancel()
+        if self.turns == self._interrupt_at:
+            for task in self._find_victims(self):
+                task.cancel()
         super()._run_once()  # type: ignore[misc] # It is not part of the public interface.
 
 
-def play(story: Story, interrupt_at: int = -1) -> tuple[int, set[asyncio.Task[Any]]]:
-    """Play it, cancelled at a turn; return how many turns it took, and the tasks that were left."""
-    loop = InterruptingLoop()
-    loop.interrupt_at = interrupt_at
+def play(story: Story, interrupt_at: int, find_victims: FindVictims) -> tuple[int, set[asyncio.Task[Any]]]:
+    """Play it, interrupted at a turn; return how many turns it took, and the tasks that were left."""
+    loop = InterruptingLoop(interrupt_at, find_victims)
     try:
-        loop.victim = loop.create_task(story.run())
         with pytest.raises(asyncio.CancelledError) if interrupt_at > 0 else nullcontext():
-            loop.run_until_complete(loop.victim)
+            loop.run_until_complete(loop.create_task(story.run(), name="application"))
         return loop.turns, asyncio.all_tasks(loop)
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
-def test_at_every_await() -> None:
+@pytest.mark.parametrize("find_victims", [the_application, asyncio.all_tasks], ids=["application", "everybody"])
+def test_at_every_await(find_victims: FindVictims) -> None:
     whole = Story()
-    turns, left = play(whole)
+    turns, left = play(whole, -1, find_victims)
     assert (whole.done, whole.taken, left) == (["all"], [1, 2, 3], set())
     assert len(whole.service.listeners) >= 3
     for turn in range(2, turns - 1):
         story = Story()
-        _, left = play(story, turn)
+        _, left = play(story, turn, find_victims)
         assert not left, turn
         assert not [each for each in story.service.network.sockets if not each.is_closed], turn
         assert_nothing_lost(story, turn)
