@@ -446,7 +446,7 @@ export type Platform = {
 };
 export type Options = {
     /**
-     * of the service
+     * of the service, such as `https://chat.example.com`
      */
     url: string | URL;
     token: string | TokenProvider;

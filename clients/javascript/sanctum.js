@@ -120,7 +120,7 @@
  * @property {(ms: number, work: () => void) => () => void} after  plans some work; what it returns calls that off
  *
  * @typedef {object} Options
- * @property {string | URL} url  of the service
+ * @property {string | URL} url  of the service, such as `https://chat.example.com`
  * @property {string | TokenProvider} token
  * @property {CursorStorage} [storage]  without it each client begins at the stream's end, or where `open` says
  * @property {{name: string, version?: string}} [name]  of the application, for the operator
@@ -229,7 +229,7 @@ export class Client {
 
   /** @param {Options} options */
   constructor({ url, token, storage, name = NAME, onState, onSignal, onProblem, platform = {} }) {
-    this.#url = new URL(url);
+    this.#url = new URL(url).href.replace(/\/+$/, '');
     this.#platform = { ...PLATFORM, ...platform };
     /** @type {TokenProvider} */
     this.#askToken = typeof token === 'function' ? token : () => token;
@@ -242,7 +242,7 @@ export class Client {
     });
     this.#outbox = new Outbox(this.#platform);
     this.#line = new Line(this.#platform, {
-      address: socketAddress(this.#url),
+      address: `${this.#url.replace('http', 'ws')}/v1/ws`,
       askToken: this.#askToken,
       hello: () => ({ cursor: this.#stream.cursor, client: name }),
       onWelcome: (connection, welcome) => this.#begin(connection, welcome),
@@ -525,7 +525,7 @@ export class Client {
     const sent = { ...headers, Authorization: `Bearer ${await this.#askToken(asked)}` };
     if (body !== undefined) sent['Content-Type'] = 'application/json';
     const init = { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) };
-    return this.#platform.fetch(new URL(path, this.#url).href, init).catch(lost);
+    return this.#platform.fetch(this.#url + path, init).catch(lost);
   }
 
   /** @param {string | undefined} cursor */
@@ -1329,13 +1329,6 @@ function saver(storage, onError) {
       isSaving = false;
     }
   };
-}
-
-/** @param {URL} url */
-function socketAddress(url) {
-  const address = new URL('/v1/ws', url);
-  address.protocol = address.protocol.replace('http', 'ws');
-  return address.href;
 }
 
 /** @param {string} text */

@@ -270,6 +270,20 @@ const behaviours = {
     equal(world.sockets.length, 2);
   },
 
+  'a service may stand anywhere under its host': async () => {
+    const addresses = [];
+    const platform = {
+      openSocket: (address) => addresses.push(address) && new FakeSocket(),
+      fetch: async (address) => addresses.push(address) && answer(200, {}),
+    };
+    const client = new Client({ url: 'http://chat.test:8080/api/', token: 'token', platform });
+    await client.unread();
+    client.open();
+    await settle();
+    client.close();
+    equal(addresses, ['http://chat.test:8080/api/v1/unread', 'ws://chat.test:8080/api/v1/ws']);
+  },
+
   'a call bears the token, and a fresh one where that is refused': async () => {
     const calls = [];
     const fetch = async (address, init) => {
