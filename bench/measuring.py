@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _CPU_CLOCK_OF_PROCESS = 2
 """Linux makes the id of a process' clock from its number: complemented, shifted, with the kind of clock below."""
+_CPU_CLOCK_OF_THREAD = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Run:
 def read_cpu_seconds(pid: int) -> float:
     """Return the processor time that all threads of a process have used, in nanosecond steps."""
     return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
+
+
+def read_main_thread_cpu_seconds(pid: int) -> float:
+    """Return the processor time that the first thread of a process has used, which has its number."""
+    return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_THREAD)
 
 
 def read_cpu_seconds_with_children(pid: int) -> float:

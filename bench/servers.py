@@ -97,10 +97,13 @@ class Service(Server):
 async def serve(
     data_dir: Path, command: Sequence[str] = (), *, environ: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncGenerator[Service]:
-    """Start ``sanctum serve --dev``, or a command that is given the same arguments. Instances share a directory."""
+    """Start ``sanctum serve --dev`` with the log of production, or a command that is given the same arguments.
+
+    Instances share a directory.
+    """
     port = _find_free_port()
     log = _prepare_log(data_dir, f"server-{port}.log")
-    sanctum = command or (str(Path(sys.executable).with_name("sanctum")),)
+    sanctum = command or (sys.executable, "-m", "bench.service_process")
     arguments = ("serve", "--dev", "--port", str(port), "--data-dir", str(data_dir))
     async with _running((*sanctum, *arguments), port, log, environ) as pid:
         yield Service(pid, port, DevelopmentIssuer.at(data_dir, SystemClock().now))
