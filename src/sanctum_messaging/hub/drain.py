@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from contextlib import suppress
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.hub.callables import TakeOn
     from sanctum_messaging.hub.connection import Connection
+    from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.registry import Registry
     from sanctum_messaging.hub.settings import HubSettings
 
@@ -40,6 +42,8 @@ class HubDrain:
         self._begun = self._at_once = False
         self._leaving: deque[tuple[float, Connection]] = deque()
         """Until when each is served, in order."""
+        self._due: dict[Owner, float] = {}
+        """When those should go who were told."""
         self._unwelcomed: dict[Connection, float] = {}
         """When those should go who can't be told yet: clients expect nothing before their welcome."""
 
@@ -87,6 +91,10 @@ class HubDrain:
         elif self._begun:
             self._tell(connection, self._settings.monotonic())
 
+    def is_due(self, owner: Owner) -> bool:
+        """Tell whether a connection was told to go, and the time has come."""
+        return self._due.get(owner, math.inf) <= self._settings.monotonic()
+
     def tick(self, now: float) -> None:
         """Tell those who have been welcomed meanwhile, and close those who have stayed too long."""
         for connection in tuple(self._unwelcomed):
@@ -99,5 +107,6 @@ class HubDrain:
         if connection.phase is Phase.OPENING:
             self._unwelcomed[connection] = reconnect_at
         elif connection.phase is not Phase.CLOSING:
+            self._due[connection] = reconnect_at
             left = max(0.0, reconnect_at - self._settings.monotonic())
             connection.delivery.reply(Drain(reconnect_in_ms=round(left * 1000)))

@@ -179,8 +179,13 @@ class WebSocketHub:
         self._signals.take(signal, after)
 
     def apply_takeover(self, takeover: Takeover) -> None:
-        """Close the socket that holds an older generation of a session which was resumed elsewhere."""
-        self._parts.registry.supersede(takeover)
+        """Close the socket that holds an older generation of a session which was resumed elsewhere.
+
+        Not if it was sent there: its client is about to be welcomed, and closes this one itself.
+        """
+        superseded = self._parts.registry.find_superseded(takeover)
+        if superseded is not None and not self._drain.is_due(superseded):
+            superseded.close(CloseCode.REPLACED)
 
     def end_revoked(self) -> None:
         """End all connections (4503, and nothing to resume) and polls whose token is revoked by now."""

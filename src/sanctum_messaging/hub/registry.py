@@ -52,11 +52,10 @@ class Registry:
         self._holders[resume.id] = (resume, owner)
         return True
 
-    def supersede(self, takeover: Takeover) -> None:
-        """Close who holds an older generation of a session that another instance has resumed."""
+    def find_superseded(self, takeover: Takeover) -> Owner | None:
+        """Find who holds an older generation of a session that another instance has resumed."""
         held = self._holders.get(takeover.session)
-        if held is not None and held[0].generation < takeover.generation:
-            held[1].close(CloseCode.REPLACED)
+        return held[1] if held is not None and held[0].generation < takeover.generation else None
 
     def give_up(self, resume: Resume) -> None:
         """Let go of a session, if it has not passed on to another connection."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.ports.resume_store import Takeover
 from tests.hub_client import until
 from tests.unit.hub.in_memory import open_sockets
 
@@ -86,6 +87,18 @@ async def test_who_stays_is_closed_after_his_share_and_comes_back_to_where_he_wa
         name = {"a": "ada", "b": "ben"}[second[1]]
         again = await others.connect(name, resumeToken=clients[second[1]].welcome["resumeToken"])
         assert (again.welcome["resumed"], again.welcome["cursor"]) == (True, event["cursor"])
+
+
+async def test_who_takes_his_session_along_closes_the_old_socket_himself(world: World, sockets: Sockets) -> None:
+    clients = [await sockets.live(name) for name in ("ada", "ben")]
+    async with draining(world, 20):
+        told = {(await each.assert_pushed("drain"))["reconnectInMs"]: each for each in clients}
+        for each in clients:
+            session, generation, _ = each.welcome["resumeToken"].split(".")
+            world.announce(Takeover(session, int(generation) + 1))
+
+        await told[10_000].assert_closed(4504)
+        await told[0].assert_replied(await told[0].push("ping"))
 
 
 async def test_who_says_hello_later_is_told_after_his_welcome(world: World, sockets: Sockets) -> None:
