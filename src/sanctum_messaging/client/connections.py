@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from sanctum_messaging.client.connection import Connection
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.client.lasting import Lasting
     from sanctum_messaging.client.sockets import OpenSocket, Socket
     from sanctum_messaging.protocol.frames import ClientInfo
+
+_logger = logging.getLogger("sanctum_messaging.client")
 
 WELCOME_SECONDS = 20
 """How long opening a socket and being welcomed may take, all in all."""
@@ -104,7 +107,8 @@ class Connections:
                     await self._renew(token, ConnectionEnded(gone.code))
                 else:
                     await self._wait_after(gone.code)
-            except (OSError, Unreachable):  # A TimeoutError is one too.
+            except (OSError, Unreachable) as error:  # A TimeoutError is one too.
+                _logger.info("There is no connection: %s", error.__cause__ or error)
                 await self._wait_after(NO_CODE)
 
     async def _connect(self, token: str) -> Connection:

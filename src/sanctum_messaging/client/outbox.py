@@ -114,12 +114,14 @@ class Outbox:
         return None
 
     def answer(self, reply: Reply) -> bool:
-        """Take the answer to a send; tell whether it was one."""
-        sending = self._pending.get(reply.id) if isinstance(reply.id, str) else None
-        if sending is None:
+        """Take the answer to a send; tell whether it was one. One that was withdrawn only makes room for another."""
+        if not isinstance(reply.id, str) or not reply.id.isdecimal():
             return False
-        self._in_flight.discard(str(sending.number))
-        if isinstance(reply.problem, UnsetType):
+        self._in_flight.discard(reply.id)
+        sending = self._pending.get(reply.id)
+        if sending is None:
+            self._on_due()
+        elif isinstance(reply.problem, UnsetType):
             self._settle(sending, _result_decoder.decode(reply.result).message)
         elif reply.problem.retryable:
             self._postpone(sending, reply.problem)

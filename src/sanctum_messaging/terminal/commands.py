@@ -37,7 +37,7 @@ def send_command(
     login = find_login(url, token=token, user=user, data_dir=data_dir)
     from sanctum_messaging.terminal.send import send  # noqa: PLC0415 # As in chat.
 
-    send(login, conversation, sys.stdin.read() if text == "-" else text)
+    send(login, conversation, sys.stdin.read().rstrip("\n") if text == "-" else text)
 
 
 @click.command("tail")

@@ -181,6 +181,27 @@ def test_one_that_is_cancelled_is_not_repeated() -> None:
     run_by_hand(main())
 
 
+def test_those_that_are_cancelled_take_no_room_from_others() -> None:
+    async def main() -> None:
+        service = ScriptedService()
+        service.answers = False
+        async with client(service) as chat:
+            sends = [asyncio.create_task(chat.send("c", str(number))) for number in range(32)]
+            await hand_loop().settle()
+            for sending in sends:
+                sending.cancel()
+            await asyncio.gather(*sends, return_exceptions=True)
+            waiting = asyncio.create_task(chat.send("c", "another"))
+            await hand_loop().settle()
+            assert not waiting.done()
+            service.answers = True
+            service.answer(service.listeners[0])
+            await hand_loop().settle()
+            assert (await waiting).body == "another"
+
+    run_by_hand(main())
+
+
 def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "MAX_PENDING", 3)
 
