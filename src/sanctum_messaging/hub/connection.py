@@ -85,6 +85,7 @@ class Connection:
         self.delivery.write()
 
     def disconnected(self, code: int | None = None) -> None:
+        self.delivery.abandon()
         self._close(_GONE if code is None else code, is_gone=True)
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:

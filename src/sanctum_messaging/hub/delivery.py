@@ -47,7 +47,7 @@ class Delivery:
         self._user: User | None = None
         self._catch_up: CatchUp | None = None
         self._reading = False
-        """Whether a task is reading a page."""
+        """Whether a task is reading a page. Until it has, nobody else takes what follows the position."""
         self.delivered = 0
         """Events that were handed over."""
         self._events: list[Delivered] = []
@@ -74,11 +74,16 @@ class Delivery:
 
     def end(self) -> None:
         """Write the replies that are left, and nothing after them; events that are pending come after a resume."""
-        self._ending = True
+        is_over, self._ending = self._ending, True
         self._epoch += 1
         self._drop_events()
-        if self._replies:
+        if self._replies and not is_over:
             self._write_replies()
+
+    def abandon(self) -> None:
+        """Write nothing any more: nobody is there."""
+        self._ending = True
+        self.end()
 
     def part(self) -> None:
         """Let go of the connection, once it is over: two that hold each other outlive their use."""
@@ -169,7 +174,7 @@ class Delivery:
                 self._write_events()
                 return bool(self._events) or self._session.announces_live
             return self._session.announces_live and self._announce_live()
-        if phase is Phase.CATCHING_UP and self._catch_up is not None:
+        if phase is Phase.CATCHING_UP and self._catch_up is not None and not self._reading:
             return self._go_live(self._catch_up) or self._read_on(self._catch_up)
         return False
 
@@ -231,9 +236,8 @@ class Delivery:
         """Write the next page if it is in memory; else have a task read it."""
         page = catch_up.read_at_once(self.position)
         if page is None:
-            if not self._reading:
-                self._reading = True
-                self._owner.spawn(self._read_page)
+            self._reading = True
+            self._owner.spawn(self._read_page)
             return False
         self._hand_over(page.frames, page.upto)
         return True
@@ -244,7 +248,8 @@ class Delivery:
             page = None if self._catch_up is None else await self._catch_up.read(self.position)
         finally:
             self._reading = False
-        if page is not None and self._epoch == epoch:
+        # Replies may have filled the socket meanwhile; what finds no room is read again once there is.
+        if page is not None and self._epoch == epoch and not self._transport.is_full:
             self._hand_over(page.frames, page.upto)
         self._source.flush.add(self)
 

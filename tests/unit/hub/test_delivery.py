@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sanctum_messaging.domain.events import Signal, SignalKind
 from sanctum_messaging.domain.model import TenantId, UserId
+from sanctum_messaging.protocol.session import Phase
+from tests.hub_client import until
+from tests.unit.hub.restoring import restore_backup
 
 if TYPE_CHECKING:
+    from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.model import ConversationId
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Socket, Sockets
@@ -103,6 +109,67 @@ class TestASlowReader:
             world.hub.apply(committed)
             await asyncio.sleep(0)
         assert seqs(await ben.settle(world.hub.tail)) == list(range(2, 74))
+
+
+class TestAPageThatIsBeingRead:
+    async def test_is_not_overtaken_by_what_is_in_memory_meanwhile(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        """After a restored backup all is read anew, and once one socket's page is there, the ring may do for others."""
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        readers = [await sockets.live("ben") for _ in range(2)]
+        await restore_backup(world, database, lost=2)
+        hold = world.log.hold("read_memberships")
+        world.hub.sweep()
+        await hold.entered.wait()
+        await world.send_many(group, "ada", 3)
+        hold.released.set()
+        connections = [ben.connection for ben in readers if ben.connection is not None]
+        while any(each.phase is not Phase.LIVE or each.delivery._reading for each in connections):
+            for ben in readers:
+                await ben.push("ping")
+            await asyncio.sleep(0)
+        cursors = [str(event.cursor) for event in world.events[-3:]]
+        for ben in readers:
+            events = [msgspec.json.decode(each) for each in ben.transport.handed_over if b'"op":"event"' in each]
+            assert [event["cursor"] for event in events] == cursors
+
+    async def test_waits_while_replies_fill_the_socket(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 20)
+        hold = world.log.hold("read_stream")
+        ben = await sockets.connect("ben", cursor="0-00000000")
+        await hold.entered.wait()
+        ben.transport.stall()
+        await ben.push("ping")
+        await ben.transport.stalled.wait()
+        written = len(ben.transport.writes)
+        hold.released.set()
+        await until(lambda: ben.connection is not None and not ben.connection.delivery._reading)
+        assert len(ben.transport.writes) == written
+        ben.transport.flow()
+        assert seqs(await ben.settle(world.hub.tail)) == list(range(1, 22))
+
+
+class TestWhoIsGone:
+    async def test_is_written_nothing(self, world: World, sockets: Sockets) -> None:
+        """What was said last still has its answers when the socket is over."""
+        ben = await sockets.live("ben")
+        written = len(ben.transport.writes)
+        await ben.push("ping")
+        ben.transport.vanish()
+        await ben.over()
+        assert len(ben.transport.writes) == written
+
+    async def test_while_he_is_being_closed_is_written_nothing_either(self, world: World, sockets: Sockets) -> None:
+        ben = await sockets.live("ben")
+        written = len(ben.transport.writes)
+        assert ben.connection is not None
+        ben.connection.drain(0)
+        ben.transport.vanish()
+        await ben.over()
+        assert len(ben.transport.writes) == written
 
 
 async def test_who_keeps_up_does_not_fall_behind(world: World, sockets: Sockets) -> None:
