@@ -155,7 +155,6 @@ const NORMAL_CLOSE = 1000;
 const NOT_UNDERSTOOD = 1002;
 const HEARTBEAT_LOST = 4002;
 const TOKEN_EXPIRED = 4005;
-const REPLACED = 4504;
 /** Close codes from here on mean that coming back makes no sense. */
 const FIRST_FINAL_CLOSE = 4500;
 
@@ -905,9 +904,8 @@ class Line {
   #isOpen = false;
   #isPaused = false;
   #isAsking = false;
+  /** Until another socket is welcomed the end of the current one is none: the other may have taken its session. */
   #isDraining = false;
-  /** Whether a socket was opened beside the current one, and may have taken its session before it was lost itself. */
-  #mayReplaceItself = false;
   #needsFreshToken = false;
   #notBefore = 0;
   /** Calls off the next attempt. */
@@ -1016,7 +1014,6 @@ class Line {
       onGone: (code) => this.#lose(connection, code),
     });
     this.#next = connection;
-    this.#mayReplaceItself ||= this.#current !== null;
   }
 
   /**
@@ -1053,7 +1050,7 @@ class Line {
     this.#drop();
     this.#current = connection;
     this.#backoff.reset();
-    this.#isDraining = this.#mayReplaceItself = this.#needsFreshToken = false;
+    this.#isDraining = this.#needsFreshToken = false;
     this.#resumeToken = welcome.resumeToken;
     this.#with.onWelcome(connection, welcome);
   }
@@ -1096,8 +1093,8 @@ class Line {
     if (code === TOKEN_EXPIRED) this.#needsFreshToken = true;
     // The other socket still stands, or will be told of its own end.
     if (this.#current ? !this.#isDraining : this.#next) return;
-    const isOwnDoing = code === REPLACED && this.#mayReplaceItself;
-    if (!this.#current && isFinal(code) && !isOwnDoing) this.#with.onState({ name: 'stopped', code });
+    const isReplacing = wasCurrent ? this.#isDraining : this.#current !== null;
+    if (isFinal(code) && !isReplacing) this.#with.onState({ name: 'stopped', code });
     else this.#wait();
   }
 
