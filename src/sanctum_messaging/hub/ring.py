@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sanctum_messaging.domain.events import ConversationChange, Event, EventKind, MessageChange, ParticipantChange
 from sanctum_messaging.domain.model import (
@@ -63,7 +63,9 @@ _FRAME_BYTES = 512
 """What a frame takes besides texts: names, ids and times."""
 _PARTICIPANT_BYTES = 128
 _TRIM = 64
-"""How many dead entries a lane carries before it is worth moving the others down."""
+"""How many places of dropped entries a lane carries before it is worth moving the others down."""
+_DROPPED = cast("Entry", None)
+"""Takes the place of a dropped entry, which is freed at once; no look at a lane goes back to there."""
 
 
 class Lane:
@@ -84,7 +86,7 @@ class Lane:
         self._entries.append(entry)
 
     def pop_first(self) -> Entry:
-        entry = self._entries[self._start]
+        entry, self._entries[self._start] = self._entries[self._start], _DROPPED
         self._start += 1
         if self._start > _TRIM and self._start * 2 > len(self._entries):
             del self._entries[: self._start]

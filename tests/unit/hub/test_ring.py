@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from sanctum_messaging.domain.model import (
     TenantId,
     UserId,
 )
-from sanctum_messaging.hub.ring import Lane, Ring
+from sanctum_messaging.hub.ring import Entry, Lane, Ring
 from sanctum_messaging.presenters import encode_event
 from sanctum_messaging.protocol.framing import frame_text
 
@@ -180,3 +182,10 @@ def test_a_lane_moves_up_what_is_alive() -> None:
             lane.pop_first()
     assert [entry.position for entry in lane.after(Position(0))] == list(range(991, 1_001))
     assert len(lane._entries) < 200
+
+
+def test_what_is_dropped_is_freed_at_once() -> None:
+    """Not when its lane is next moved up: until then a ring would take up to twice its bound."""
+    before = sum(isinstance(each, Entry) for each in gc.get_objects())
+    made = ring(*(event(position) for position in range(1, 190)), max_events=100)
+    assert sum(isinstance(each, Entry) for each in gc.get_objects()) == before + made.events
