@@ -14,8 +14,8 @@ from websockets.frames import Frame, Opcode
 from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
 from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.server.deadline import Deadline
+from sanctum_messaging.server.departure import Departure
 from sanctum_messaging.server.frame_reader import FrameReader
-from sanctum_messaging.server.limits import MAX_UNREAD_BYTES
 
 if TYPE_CHECKING:
     import logging
@@ -39,20 +39,18 @@ class AcceptedSocket(asyncio.Protocol):
         "_closing",
         "_connections",
         "_deadline",
+        "_departure",
         "_is_leaving",
         "_is_paused",
         "_is_started",
         "_is_watched",
-        "_late_room",
         "_limits",
         "_listener",
         "_loop",
         "_pieces",
         "_reader",
-        "_timer",
         "_transport",
         "_unparsed",
-        "_unread_room",
         "is_full",
     )
 
@@ -90,9 +88,7 @@ class AcceptedSocket(asyncio.Protocol):
         """Whether our close frame was sent, so that messages are of no interest any more."""
         self._is_leaving = False
         """Whether nothing is parsed any more."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._late_room = MAX_FRAME_BYTES
-        self._unread_room = MAX_UNREAD_BYTES
+        self._departure = Departure(transport, loop)
         transport.set_write_buffer_limits(_UNWRITTEN_BYTES)
         transport.set_protocol(self)
         connections.add(self)
@@ -122,7 +118,7 @@ class AcceptedSocket(asyncio.Protocol):
         self._closing = True
         self._reader.send_close(code, reason)
         self._answer()
-        self._abort_after(self._limits.close_seconds)
+        self._departure.abort_after(self._limits.close_seconds)
         late, self._unparsed = bytes(self._unparsed), _NOTHING
         self._is_paused = False
         self._transport.resume_reading()
@@ -130,9 +126,9 @@ class AcceptedSocket(asyncio.Protocol):
 
     def finish(self) -> None:
         """End without a close frame, once what was written is read."""
-        if self._timer is None and not self._transport.is_closing():
+        if not self._departure.has_begun and not self._transport.is_closing():
             self._transport.close()
-            self._abort_after(self._limits.close_seconds)
+            self._departure.abort_after(self._limits.close_seconds)
 
     def pause_reading(self) -> None:
         if not self._is_paused:
@@ -174,8 +170,7 @@ class AcceptedSocket(asyncio.Protocol):
         del exc
         self.is_full = True
         self._deadline.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._departure.cancel()
         self._connections.discard(self)
         self._reader.part()
         self._tell_end(None)
@@ -250,7 +245,7 @@ class AcceptedSocket(asyncio.Protocol):
         if not was_closing:
             self._answer()
         self._transport.close()
-        self._abort_after(self._limits.close_seconds)
+        self._departure.abort_after(self._limits.close_seconds)
         self._tell_end(None)
 
     def _fail(self) -> None:
@@ -269,14 +264,11 @@ class AcceptedSocket(asyncio.Protocol):
     def _take_late(self, data: bytes) -> None:
         """Look for the client's own close in what comes after ours; what is too much for that is thrown away."""
         if not self._is_leaving:
-            self._late_room -= len(data)
-            if self._late_room >= 0:
+            if self._departure.admits(len(data)):
                 self._take(data)
                 return
             self._leave()
-        self._unread_room -= len(data)
-        if self._unread_room < 0:
-            self._transport.abort()
+        self._departure.throw_away(len(data))
 
     def _leave(self) -> None:
         """Let the client read what it was sent, and take nothing any more. Closing would take it away again."""
@@ -288,10 +280,4 @@ class AcceptedSocket(asyncio.Protocol):
         self._answer()
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._abort_after(self._limits.linger_seconds)
-
-    def _abort_after(self, seconds: float) -> None:
-        """Have the connection end, also if the client never reads what it was sent: closing would wait for that."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._transport.abort)
+        self._departure.abort_after(self._limits.linger_seconds)

@@ -119,6 +119,8 @@ class FrameReader(Protocol):
     def part(self) -> None:
         """Parse nothing any more: the parser and this hold each other, and would outlive their use."""
         self.parser.close()
+        # What it has raised holds this, too.
+        self.parser_exc = None
 
     def end_flood(self) -> None:
         """Close for what is more than a client may say, and parse nothing any more."""

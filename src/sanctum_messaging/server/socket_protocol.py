@@ -81,8 +81,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
-        # They hold this protocol.
+        # They hold this protocol, and the parser its handshake.
         del self.scope
+        self.conn.parser.close()
 
     def _open(self) -> None:
         self.connections.discard(self)

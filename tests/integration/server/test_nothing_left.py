@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from websockets.protocol import Protocol
 
 from sanctum_messaging.hub.connection import Connection
 from sanctum_messaging.server.deadline import Deadline
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.integration.server.wire import Wire
 
-PARTS = (Connection, Deadline, HTTPProtocol, RequestResponseCycle, SocketProtocol)
+PARTS = (Connection, Deadline, HTTPProtocol, Protocol, RequestResponseCycle, SocketProtocol)
 PATIENCE_SECONDS = 20
 
 
@@ -51,6 +52,10 @@ def test_an_ended_socket_leaves_nothing(wire: Wire, uncollected: None) -> None:
         assert count_parts() > before
     with RawSocket(wire.port) as broken_off:
         broken_off.write(encode_frame(TEXT, b'{"op":'))
+    with RawSocket(wire.port) as faulty:
+        faulty.hello(wire.token)
+        faulty.write(b"\xff\xff")
+        faulty.read_close_code()
     assert wait_for_parts(before) == before
 
 
