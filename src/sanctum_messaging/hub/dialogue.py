@@ -18,18 +18,12 @@ from sanctum_messaging.domain.errors import (
     SanctumError,
     UnauthenticatedError,
 )
-from sanctum_messaging.domain.model import Cursor, Millis
+from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.frame_rate import FloodGate
 from sanctum_messaging.hub.opening import open_stream
-from sanctum_messaging.presenters import present_problem, present_time
-from sanctum_messaging.protocol.codec import (
-    MAX_FRAME_BYTES,
-    BadFrameError,
-    RefusedFrameError,
-    decode_frame,
-    find_frame_id,
-)
+from sanctum_messaging.presenters import present_problem
+from sanctum_messaging.protocol.codec import BadFrameError, RefusedFrameError, decode_frame, find_frame_id
 from sanctum_messaging.protocol.codes import PROBLEMS, CloseCode
 from sanctum_messaging.protocol.frames import (
     Ack,
@@ -38,17 +32,14 @@ from sanctum_messaging.protocol.frames import (
     Bye,
     Error,
     Hello,
-    Limits,
     Ok,
     Ping,
     Pong,
     Read,
     Send,
     Typing,
-    Welcome,
 )
 from sanctum_messaging.protocol.results import FrameResult
-from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
@@ -226,27 +217,10 @@ class Dialogue:
             self._owner.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self._session.welcome(now, opening.start.position)
-        self._delivery.reply(self._welcome(opening))
+        self._delivery.reply(opening.welcome(self.id, settings))
         self._delivery.start(opening.user, opening.start)
         if opening.lost is not None:
             self._delivery.start_over(opening.lost, opening.start)
-
-    def _welcome(self, opening: Opening) -> Welcome:
-        settings = self._parts.source.settings
-        return Welcome(
-            session_id=self.id,
-            resume_token=opening.resume.token,
-            resumed=opening.resume.resumed,
-            cursor=str(opening.start),
-            user=opening.actor.user,
-            heartbeat_ms=settings.heartbeat_ms,
-            limits=Limits(
-                frame_bytes=MAX_FRAME_BYTES,
-                body_characters=MAX_BODY_CHARACTERS,
-                sends_in_flight=settings.frames_in_flight,
-            ),
-            server_time=present_time(Millis(settings.now())),
-        )
 
     async def _refresh(self, frame: Auth) -> None:
         """Take a fresh token of the same caller; any other is refused and the old expiry stands."""

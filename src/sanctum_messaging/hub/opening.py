@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sanctum_messaging.domain.errors import UnauthenticatedError
-from sanctum_messaging.domain.model import Actor, Cursor
+from sanctum_messaging.domain.model import Actor, Cursor, Millis
 from sanctum_messaging.hub.callables import Credentials, Stage, leave_nothing
 from sanctum_messaging.hub.resume import Resume, open_resume
+from sanctum_messaging.presenters import present_time
+from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
+from sanctum_messaging.protocol.frames import Limits, Welcome
+from sanctum_messaging.protocol.scalars import MAX_BODY_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sanctum_messaging.hub.callables import Callables
     from sanctum_messaging.hub.catch_up import Source
+    from sanctum_messaging.hub.settings import HubSettings
     from sanctum_messaging.hub.user import User
     from sanctum_messaging.protocol.frames import Hello
 
@@ -44,6 +49,23 @@ class Opening:
     """Why the stream can't go on from the client's cursor, but starts at the log's end."""
     holds: bool
     """Whether the session is still ours: another socket may have taken it over meanwhile."""
+
+    def welcome(self, session_id: str, settings: HubSettings) -> Welcome:
+        """Say what the client has to know."""
+        return Welcome(
+            session_id=session_id,
+            resume_token=self.resume.token,
+            resumed=self.resume.resumed,
+            cursor=str(self.start),
+            user=self.actor.user,
+            heartbeat_ms=settings.heartbeat_ms,
+            limits=Limits(
+                frame_bytes=MAX_FRAME_BYTES,
+                body_characters=MAX_BODY_CHARACTERS,
+                sends_in_flight=settings.frames_in_flight,
+            ),
+            server_time=present_time(Millis(settings.now())),
+        )
 
 
 async def open_stream(callables: Callables, source: Source, handshake: Handshake, hello: Hello) -> Opening:
