@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from sanctum_messaging.client import (
+    API,
     Client,
     ConversationEvent,
     MessageEvent,
@@ -161,6 +162,14 @@ async def test_a_service_token_acts_for_a_user(here: Here) -> None:
         made = await lunch(zoe)
         assert made.created_by == "zoe"
         assert isinstance(await read_until(zoe, ConversationEvent), ConversationEvent)
+
+
+async def test_calls_need_no_stream(here: Here) -> None:
+    async with API(here.base_url, token=here.token("backend", scope="messaging:admin"), act_as="zoe") as api:
+        made = await api.create_conversation(["ann"])
+    async with API(here.base_url, token=here.token("backend", scope="messaging:admin")) as backend:
+        page = await backend.sync("0-00000000", limit=500)
+        assert made.id in {event.conversation_id for event in page.events}
 
 
 async def test_a_token_that_nobody_signed(here: Here) -> None:

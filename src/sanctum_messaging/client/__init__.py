@@ -3,6 +3,7 @@
 See docs/clients.md. What is listed here is what an application needs; everything else may change.
 """
 
+from sanctum_messaging.client.api import API
 from sanctum_messaging.client.client import Client
 from sanctum_messaging.client.errors import (
     ClientClosed,
@@ -39,6 +40,7 @@ from sanctum_messaging.protocol.resources import (
 )
 
 __all__ = [
+    "API",
     "Client",
     "ClientClosed",
     "ConnectionEnded",

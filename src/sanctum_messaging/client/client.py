@@ -9,24 +9,19 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 from sanctum_messaging import __version__
+from sanctum_messaging.client.api import API
 from sanctum_messaging.client.calls import write_metadata
 from sanctum_messaging.client.connections import Connections
-from sanctum_messaging.client.conversations import ConversationCalls
 from sanctum_messaging.client.errors import ClientClosed, SanctumError
-from sanctum_messaging.client.http import HTTP
 from sanctum_messaging.client.inbox import Inbox, Loop
 from sanctum_messaging.client.lasting import Lasting, State
-from sanctum_messaging.client.messages import MessageCalls
 from sanctum_messaging.client.outbox import Outbox
 from sanctum_messaging.client.outbox_storage import MemoryOutbox, OutboxStorage
-from sanctum_messaging.client.participants import ParticipantCalls
 from sanctum_messaging.client.places import Places
 from sanctum_messaging.client.remarks import Remarks
 from sanctum_messaging.client.sending import Sending, check_message
 from sanctum_messaging.client.sockets import websocket_opener
 from sanctum_messaging.client.storage import MemoryStorage, Storage
-from sanctum_messaging.client.stream import StreamCalls
-from sanctum_messaging.client.tokens import Tokens
 from sanctum_messaging.protocol.client_session import ClientSession
 from sanctum_messaging.protocol.frames import ClientInfo
 from sanctum_messaging.protocol.requests import SendMessage
@@ -42,7 +37,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.protocol.resources import MessageResource
 
 
-class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
+class Client(API):
     """A user's connection to the service, for as long as the ``async with`` block lasts.
 
     It connects by itself, again and again, until the block ends or the service says that there is no point; what then
@@ -66,25 +61,19 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         """Name the service and the user; nothing is done before the block begins.
 
         Args:
-            url: the address of the service, such as ``https://chat.example.com``.
-            token: an access token; or what gives one, also asynchronously, and a fresh one each time it is called. It
-                may raise ``Unauthenticated`` to end the client; whatever else it raises is taken for a failure that
-                may pass, and it is called again.
-            act_as: for whom a service token acts.
+            url: as of ``API``.
+            token: as of ``API``.
+            act_as: as of ``API``.
+            tls: as of ``API``.
             cursor: where the stream starts if the storage holds nothing; at the log's end without.
             storage: where the cursor is kept; in memory without.
             outbox: where messages on their way are kept; in memory without.
             on_state: told each change of the connection.
-            tls: whom to trust; the authorities of the system without.
             open_socket: another transport.
             draw: picks the waits between reconnects.
         """
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("The address of a service begins with http:// or https://.")
-        url, headers = url.rstrip("/"), {} if act_as is None else {"Act-As": act_as}
-        self._tokens = Tokens(token)
-        self._http = HTTP(url, self._tokens, headers=headers, tls=tls)
-        self._open_socket = open_socket or websocket_opener(url, headers=headers, tls=tls)
+        super().__init__(url, token=token, act_as=act_as, tls=tls)
+        self._open_socket = open_socket or websocket_opener(self._url, headers=self._headers, tls=tls)
         self._cursor = cursor
         self._storage = storage or MemoryStorage()
         self._outbox = Outbox(outbox or MemoryOutbox(), self._look, draw)
@@ -92,8 +81,19 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
         self._tell_state = on_state
         self._draw = draw
         self._ended: SanctumError | None = None
+        self._begun = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self.state = State.CONNECTING
+
+    async def connected(self) -> None:
+        """Wait until the stream has begun: lists that are read after this miss nothing that events don't show.
+
+        Raises:
+            SanctumError: the connection ended for good, or the client was closed.
+        """
+        await self._begun.wait()
+        if self._ended is not None:
+            raise self._ended
 
     def events(self) -> AsyncIterator[Happening]:
         """Give what happens: each event once, in order, over any number of reconnects; and signals.
@@ -230,12 +230,15 @@ class Client(ConversationCalls, ParticipantCalls, MessageCalls, StreamCalls):
 
     def _end(self, error: SanctumError) -> None:
         self._ended = self._ended or error
+        self._begun.set()
         self._set_state(State.STOPPED)
         self._inbox.end(error)
         self._outbox.end(error)
 
     def _set_state(self, state: State) -> None:
         self._places.look()
+        if state is State.CATCHING_UP:
+            self._begun.set()
         if state != self.state:
             self.state = state
             self._tell_state(state)

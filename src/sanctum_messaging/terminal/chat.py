@@ -53,15 +53,14 @@ def chat(login: Login, conversation_id: str | None) -> None:
 async def _chat(login: Login, conversation_id: str | None) -> None:
     outbox = FileOutbox(login.outbox_folder)
     async with Client(login.url, token=login.token, outbox=outbox, on_state=StateLine()) as client:
-        await Chat(client, login.user, click.echo).run(read_lines(sys.stdin), conversation_id)
+        await Chat(client, click.echo).run(read_lines(sys.stdin), conversation_id)
 
 
 class Chat:
     """One open conversation, and what happens in the others."""
 
-    def __init__(self, client: Client, user: str, show: Callable[[str], object]) -> None:
+    def __init__(self, client: Client, show: Callable[[str], object]) -> None:
         self._client = client
-        self._user = user
         self._show = show
         self._listed: list[ConversationItem] = []
         self._open: ConversationResource | None = None
@@ -95,6 +94,7 @@ class Chat:
 
     async def _begin(self, conversation_id: str | None) -> None:
         self._show("/help tells what can be done here.")
+        await self._client.connected()
         if conversation_id is not None:
             await self._show_conversation(await self._client.get_conversation(conversation_id))
             return

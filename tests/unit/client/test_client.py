@@ -7,6 +7,7 @@ import pytest
 
 from sanctum_messaging.client import (
     Client,
+    ClientClosed,
     ConnectionEnded,
     Event,
     FileStorage,
@@ -126,6 +127,23 @@ class TestTheBlock:
                 assert event.seq == 1
                 with pytest.raises(ConnectionEnded, match="4504"):
                     await anext(events)
+
+        run_by_hand(main())
+
+    def test_it_tells_when_the_stream_has_begun_or_will_not(self) -> None:
+        async def main() -> None:
+            service = ScriptedService()
+            service.network.greet, greet = None, service.network.greet
+            async with client(service) as chat:
+                begun = asyncio.create_task(chat.connected())
+                await hand_loop().settle()
+                assert not begun.done()
+                service.network.greet = greet
+                service.network.fail()
+                await hand_loop().advance(1)
+                await begun
+            with pytest.raises(ClientClosed):
+                await chat.connected()
 
         run_by_hand(main())
 

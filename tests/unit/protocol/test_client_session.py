@@ -283,3 +283,9 @@ class TestSocketsOneAfterTheOther:
 
 def test_the_service_may_ask_for_a_token(session: ClientSession) -> None:
     assert say(session, op="authRequired", expiresAt="2026-01-01T00:00:00Z") is not None
+
+
+def test_what_may_be_lost_may_also_be_of_a_newer_form(session: ClientSession) -> None:
+    assert say(session, op="signal", type="presence", conversationId="c", userId="u") is None
+    with pytest.raises(msgspec.ValidationError):
+        say(session, op="event", cursor="1-00000000")
