@@ -15,6 +15,8 @@ _PREFIX = 64
 """Bits of an IPv6 address that name a network: whoever has one of them has all the addresses in it."""
 _REMEMBERED = 4_096
 """Addresses whose text need not be read again: a few hundred kilobytes, and a tenth of the price."""
+_MAX_REMEMBERED_HOPS = 128
+"""Characters of an X-Forwarded-For that is remembered: some eight hops, and all of them within two megabytes."""
 
 
 class Networks:
@@ -45,15 +47,9 @@ def find_client(peer: str, forwarded_for: str | None, trusted: Networks) -> str:
     From the right, the first hop that is no trusted proxy is the client; where a hop is no address, it is the last one
     before it. What stands to the left of that may be anybody's invention and is not looked at.
     """
-    address = normal_address(peer) or peer
-    rest = forwarded_for or ""
-    while rest and address in trusted:
-        rest, _, hop = rest.rpartition(",")
-        found = normal_address(hop)
-        if found is None:
-            break
-        address = found
-    return address
+    if forwarded_for is None or len(forwarded_for) <= _MAX_REMEMBERED_HOPS:
+        return _find_client_again(peer, forwarded_for, trusted)
+    return _find_client(peer, forwarded_for, trusted)
 
 
 def normal_address(text: str) -> str | None:
@@ -67,6 +63,21 @@ def limit_key(address: str) -> str:
     """Name whom an address stands for in a limit: itself, or with IPv6 its /64; a text that is none, itself."""
     read = _read(address)
     return str(ip_network((read, _PREFIX), strict=False)) if isinstance(read, IPv6Address) else address
+
+
+def _find_client(peer: str, forwarded_for: str | None, trusted: Networks) -> str:
+    address = normal_address(peer) or peer
+    rest = forwarded_for or ""
+    while rest and address in trusted:
+        rest, _, hop = rest.rpartition(",")
+        found = normal_address(hop)
+        if found is None:
+            break
+        address = found
+    return address
+
+
+_find_client_again = lru_cache(_REMEMBERED)(_find_client)
 
 
 @lru_cache(_REMEMBERED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sanctum_messaging.config.parsers import parse_networks
+from sanctum_messaging.guards import addresses
 from sanctum_messaging.guards.addresses import NOBODY, Networks, find_client, limit_key, normal_address
 
 PROXIES = Networks(parse_networks("10.0.0.0/8, fd00::/8, ::1"))
@@ -45,6 +46,15 @@ def test_s_d11_the_client_is_the_rightmost_hop_that_is_no_trusted_proxy(forwarde
 def test_s_d11_what_is_no_address_leaves_the_last_that_can_be_believed(garbage: str) -> None:
     assert find_client("10.0.0.1", f"6.6.6.6, {garbage}", PROXIES) == "10.0.0.1"
     assert find_client("10.0.0.1", f"6.6.6.6, {garbage}, 10.1.1.1", PROXIES) == "10.1.1.1"
+
+
+def test_s_d11_what_is_remembered_of_a_forwarded_address_is_small() -> None:
+    find_client("10.0.0.1", "198.51.100.200", PROXIES)
+    remembered = addresses._find_client_again.cache_info().currsize
+
+    assert find_client("10.0.0.1", f"{'6.6.6.6, ' * 20}198.51.100.201", PROXIES) == "198.51.100.201"
+
+    assert addresses._find_client_again.cache_info().currsize == remembered
 
 
 def test_a_peer_without_an_address_is_nobodys_proxy() -> None:

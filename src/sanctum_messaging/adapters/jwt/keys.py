@@ -105,10 +105,8 @@ class StaticKeys:
 
 def fitting(keys: tuple[VerificationKey, ...], kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
     """Find the keys for a header. A token without ``kid`` can be proven where it leaves one choice only."""
-    able = tuple(key for key in keys if algorithm in key.algorithms)
-    if kid is None:
-        return able if len(able) == 1 else ()
-    return tuple(key for key in able if key.kid == kid)
+    able = tuple([key for key in keys if algorithm in key.algorithms and (kid is None or key.kid == kid)])
+    return able if kid is not None or len(able) == 1 else ()
 
 
 def parse_key_set(document: bytes) -> tuple[VerificationKey, ...]:

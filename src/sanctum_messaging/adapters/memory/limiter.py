@@ -60,8 +60,9 @@ class MemoryLimiter:
         now = int(self._monotonic() * 1000)
         longest, refused = 0, None
         for limit, key in charges:
-            wait = wait_ms(limit, self._callers_of(limit).full_at.get(key, 0) - now * limit.max)
-            if wait > longest:
+            callers = self._callers_of(limit)
+            debt = callers.full_at.get(key, 0) - now * callers.max
+            if debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
                 longest, refused = wait, limit
         return None if refused is None else (refused, longest)
 
