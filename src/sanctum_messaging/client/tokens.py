@@ -42,12 +42,12 @@ class Tokens:
             Unreachable: the source failed.
         """
         async with self._asking:
-            if self._known == refused:
+            if self._known is None or self._known == refused:
                 fresh = await self._ask()
                 if fresh == refused:
                     raise Unauthenticated("The access token is not accepted, and there is no fresh one.")
                 self._known = fresh
-            return await self._ask() if self._known is None else self._known
+            return self._known
 
     async def _ask(self) -> str:
         if isinstance(self._source, str):
