@@ -17,8 +17,8 @@ class StandIn(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, status: int | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, status: int | None, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.status = status
         self.requests: list[tuple[str, Message]] = []
         """Method and headers of each request."""
@@ -49,9 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def stand_in(status: int | None) -> Iterator[StandIn]:
+def stand_in(status: int | None, port: int = 0) -> Iterator[StandIn]:
     """Run one, until it is left."""
-    with StandIn(status) as server:
+    with StandIn(status, port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

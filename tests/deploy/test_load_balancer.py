@@ -202,6 +202,14 @@ def test_a_socket_that_an_instance_does_not_want_goes_elsewhere(passing: StandIn
         assert http.HTTPStatus.SERVICE_UNAVAILABLE in {ask(nginx, "GET", "/v1/unread") for _ in range(2)}
 
 
+def test_an_instance_that_is_back_is_given_sockets_at_once() -> None:
+    port = free_port()
+    with behind_nginx(port, free_port()) as nginx:
+        assert ask(nginx, "GET", "/v1/ws") == http.HTTPStatus.BAD_GATEWAY
+        with stand_in(204, port):
+            assert {ask(nginx, "GET", "/v1/ws") for _ in range(PASSED_OVER)} == {http.HTTPStatus.NO_CONTENT}
+
+
 def test_it_waits_longer_than_the_service_is_silent() -> None:
     silences = (HubSettings().heartbeat_ms / 1000, MAX_WAIT_MS / 1000)
     for directive in ("proxy_read_timeout", "proxy_send_timeout"):

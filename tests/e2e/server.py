@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMMAND = str(Path(sys.executable).with_name("sanctum"))
 START_SECONDS = 90
 STOP_SECONDS = 5
-"""What the service promises for SIGINT and SIGTERM."""
+"""What the service promises for SIGINT, and for a second SIGTERM."""
 
 _ADDRESS = re.compile(r"http://[0-9.]+:([0-9]+)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from sanctum_messaging.protocol.client_session import ClientSession
 from sanctum_messaging.protocol.frames import Bye, Send, Typing
 from tests.e2e.client import Client
 from tests.e2e.server import STOP_SECONDS, Service, run_sanctum
+from tests.hub_client import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -332,10 +334,10 @@ async def test_what_is_not_for_the_caller_is_not_there(people: People) -> None:
         await socket.assert_nothing_pushed(upto=await ann.read_end())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_stops_at_once_with_sockets_and_polls_open(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]], ids=["SIGINT", "SIGTERM"])
+async def test_stops_at_once_with_sockets_and_polls_open(tmp_path: Path, numbers: list[signal.Signals]) -> None:
     """Within 5 s, with exit code 0; nothing that was acknowledged is lost, and sessions resume."""
-    with Service(tmp_path) as service:
+    with Service(tmp_path, environ={"DRAIN_SECONDS": "20"}) as service:
         token = service.token("ann")
         async with Client(service.base_url, token) as ann, Client(service.base_url, token) as poller:
             conversation_id = await ann.create()
@@ -347,7 +349,11 @@ async def test_stops_at_once_with_sockets_and_polls_open(tmp_path: Path, number:
                 assert (await poll).status_code == 200
                 poll = asyncio.create_task(poller.get("/v1/sync", cursor=await ann.read_end(), waitMs=30_000))
                 await other.ping()
-                code, seconds = await asyncio.to_thread(service.stop, number)
+                for number in numbers[:-1]:
+                    # The first SIGTERM leaves them time to go, and they stay.
+                    os.kill(service.pid, number)
+                    await until(lambda: any("stopping" in line for line in service.log))
+                code, seconds = await asyncio.to_thread(service.stop, numbers[-1])
                 assert code == 0
                 assert seconds < STOP_SECONDS
                 assert await socket.find_close() == DRAINED
