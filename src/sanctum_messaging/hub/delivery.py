@@ -138,6 +138,8 @@ class Delivery:
             return
         self.fall_behind()
         self._epoch += 1
+        # A cursor of where it goes on is worth nothing to who has not heard why.
+        self._replies = [each if isinstance(each, bytes) else self._encode(each) for each in self._replies]
         self.position = head
         self._session.start_over(head.position)
         self._source.counters.resyncs += 1
@@ -158,23 +160,24 @@ class Delivery:
         if self._ending:
             return
         try:
-            while not self._transport.is_full and self._write_next():
-                pass
+            while not self._transport.is_full:
+                if self._events and not self._replies:
+                    self._write_events()
+                    if not self._events and self._session.announced:
+                        return
+                elif not self._write_next():
+                    return
         except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
             self._owner.fail(error)
 
     def _write_next(self) -> bool:
-        """Write what is next; false if there is nothing, or nothing yet."""
+        """Write what is next, unless that is events; false if there is nothing, or nothing yet."""
         if self._replies:
             self._write_replies()
             return True
-        phase = self._session.phase
-        if phase is _LIVE:
-            if self._events:
-                self._write_events()
-                return bool(self._events) or self._session.announces_live
-            return self._session.announces_live and self._announce_live()
-        if phase is Phase.CATCHING_UP and self._catch_up is not None and not self._reading:
+        if self._session.announces_live:
+            return self._announce_live()
+        if self._session.phase is Phase.CATCHING_UP and self._catch_up is not None and not self._reading:
             return self._go_live(self._catch_up) or self._read_on(self._catch_up)
         return False
 
@@ -193,11 +196,16 @@ class Delivery:
         return frame_text(encode_frame(heartbeat(cursor=str(self.settle()))))
 
     def _write_events(self) -> None:
+        """Write what is pending of the live stream, or a part of it if it is much."""
         if self.pending_bytes <= _AT_ONCE_BYTES:
             events, self._events, self.pending_bytes = self._events, [], 0
         else:
             events = self._take_some()
-        self._hand_over(events, events[-1][0])
+        if len(events) == 1:
+            ((upto, frames, count),) = events
+            self._hand_over(frames, count, upto)
+        else:
+            self._hand_over_all(events, events[-1][0])
 
     def _take_some(self) -> list[Delivered]:
         """Take what may be written at once of the pending events, and at least one."""
@@ -211,14 +219,16 @@ class Delivery:
         self.pending_bytes -= sum(len(frames) for _, frames, _ in taken)
         return taken
 
-    def _hand_over(self, events: Sequence[Delivered], upto: Cursor) -> None:
+    def _hand_over_all(self, events: Sequence[Delivered], upto: Cursor) -> None:
+        frames = b"".join([each for _, each, _ in events])
+        self._hand_over(frames, sum([count for _, _, count in events]), upto)
+
+    def _hand_over(self, frames: bytes, count: int, upto: Cursor) -> None:
         """Write events. From here on they count as delivered: they are, or nothing is any more."""
         self.position = upto
-        if events:
-            frames = events[0][1] if len(events) == 1 else b"".join([each for _, each, _ in events])
-            count = sum([count for _, _, count in events])
-            self._source.counters.deliveries += count
-            self.delivered += count
+        self._source.counters.deliveries += count
+        self.delivered += count
+        if frames:
             self._transport.write(frames)
 
     def _go_live(self, catch_up: CatchUp) -> bool:
@@ -239,7 +249,7 @@ class Delivery:
             self._reading = True
             self._owner.spawn(self._read_page)
             return False
-        self._hand_over(page.frames, page.upto)
+        self._hand_over_all(page.frames, page.upto)
         return True
 
     async def _read_page(self) -> None:
@@ -250,7 +260,7 @@ class Delivery:
             self._reading = False
         # Replies may have filled the socket meanwhile; what finds no room is read again once there is.
         if page is not None and self._epoch == epoch and not self._transport.is_full:
-            self._hand_over(page.frames, page.upto)
+            self._hand_over_all(page.frames, page.upto)
         self._source.flush.add(self)
 
     def _queue(self, reply: bytes | type[ServerPing | ServerPong]) -> None:

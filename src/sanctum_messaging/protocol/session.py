@@ -42,7 +42,7 @@ class Due(Enum):
 class ServerSession:
     """The state of one connection. Nothing here waits, reads or writes."""
 
-    __slots__ = ("_announced", "_checked", "_heard", "_heartbeat", "_hello_until", "_pinged", "acked", "phase")
+    __slots__ = ("_checked", "_heard", "_heartbeat", "_hello_until", "_pinged", "acked", "announced", "phase")
 
     def __init__(
         self, now: float, *, heartbeat_seconds: float = HEARTBEAT_SECONDS, hello_seconds: float = HELLO_SECONDS
@@ -53,12 +53,13 @@ class ServerSession:
         self._heartbeat = heartbeat_seconds
         self._hello_until = now + hello_seconds
         self._heard = self._pinged = self._checked = now
-        self._announced = False
+        self.announced = False
+        """Whether the client was told that it is live, which it is once."""
 
     @property
     def announces_live(self) -> bool:
         """Whether the connection is live and has not been told so; ``live`` is sent exactly once."""
-        return self.phase is Phase.LIVE and not self._announced
+        return self.phase is Phase.LIVE and not self.announced
 
     def heard(self, now: float) -> None:
         """Note that the client sent something, be it good or bad."""
@@ -92,7 +93,7 @@ class ServerSession:
 
     def note_announced(self) -> None:
         """The ``live`` frame was handed over."""
-        self._announced = True
+        self.announced = True
 
     def fall_behind(self) -> None:
         """The client reads too slowly, or what it may see has changed: back to reading pages."""
