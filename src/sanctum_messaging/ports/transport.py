@@ -28,7 +28,7 @@ class Transport(Protocol):
     def write(self, frames: bytes) -> None:
         """Hand messages over, framed by ``protocol.framing`` and joined; never waits.
 
-        They reach the peer in order, or the connection breaks.
+        They reach the peer in order, or the connection breaks. On a socket that is over, they go nowhere.
         """
         ...
 

@@ -110,7 +110,9 @@ class AcceptedSocket(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
     def write(self, frames: bytes) -> None:
-        self._transport.write(frames)
+        # Behind a close nothing may follow, and a connection that is lost refuses what it is given.
+        if not self._closing and not self._transport.is_closing():
+            self._transport.write(frames)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing or self._transport.is_closing():

@@ -201,6 +201,24 @@ class TestHeartbeats:
             assert position > seen if b'"op":"event"' in frame else position >= seen
             seen = position
 
+    async def test_that_wait_do_not_go_ahead_of_a_resync(
+        self, world: World, sockets: Sockets, database: Database
+    ) -> None:
+        """Whoever took the cursor and lost the socket then would never learn that his picture is of another log."""
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        ben.transport.stall()
+        await world.send_many(group, "ada", 5)
+        await ben.transport.stalled.wait()
+        await ben.push("ping")
+        await restore_backup(world, database, lost=2)
+        world.hub.sweep()
+        await until(lambda: world.hub.counters.resets == 1)
+        ben.transport.flow()
+        pong, resync = await ben.assert_pushed("pong"), await ben.assert_pushed("resync")
+        assert pong["cursor"] != resync["cursor"]
+        assert pong["cursor"] in {str(event.cursor) for event in world.events}
+
     async def test_move_an_idle_clients_cursor(self, world: World, sockets: Sockets) -> None:
         ben = await sockets.live("ben")
         group = await world.create("ada")

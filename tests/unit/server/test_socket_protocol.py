@@ -307,6 +307,22 @@ class TestTheEnd:
         line.loop.pass_time(2.1)
         assert line.transport.is_aborted
 
+    @pytest.mark.parametrize("end", ["close", "flood", "loss"])
+    async def test_nothing_is_written_behind_it(self, line: Line, end: str) -> None:
+        """Who writes hears of it a moment later; a lost connection would refuse what it is given."""
+        socket = line.transport.protocol
+        match end:
+            case "close":
+                line.come(encode_frame(CLOSE))
+            case "flood":
+                line.come(encode_frame(PING) * 100)
+            case _:
+                line.transport.abort()
+                socket.connection_lost(None)
+        line.transport.take_written()
+        socket.write(b"\x81\x02{}")
+        assert line.transport.take_written() == b""
+
     async def test_nothing_is_left_behind(self, line: Line) -> None:
         line.come(PIECE)
         await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
