@@ -201,9 +201,11 @@ class Connection:
             if not is_gone and code != CloseCode.SLOW:
                 self.delivery.end()
             await self._keep(code)
+        except Exception:
+            _logger.exception("connection_not_ended_well")
+        finally:
             if not is_gone and code is not None:
                 self._transport.close(code, CLOSE_REASONS[CloseCode(code)])
-        finally:
             self._forget()
 
     async def _keep(self, code: int | None) -> None:

@@ -142,7 +142,7 @@ def check_stream(log: list[Event], seen: list[int], group: ConversationId) -> No
             assert position in seen, f"{event.kind} at {position} is missing"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(st.sampled_from([*STEPS, *COMING_AND_GOING, *COMING_AND_GOING]), max_size=60),
     ring_events=st.sampled_from([1, 5, 1_000]),
