@@ -137,16 +137,18 @@ MUTANTS = (
         "tests/unit/adapters/postgres/test_two_writers.py::test_a_send_that_waits_sees_the_removal_of_its_sender",
     ),
     Mutant(
-        "something is awaited while a connection goes live",
+        "a connection is entered among the live a tick after it has looked",
         (
             Change(
-                "hub/delivery.py", "        if self._go_live(catch_up):", "        if await self._go_live(catch_up):"
+                "hub/delivery.py",
+                "from typing import TYPE_CHECKING, L",
+                "import asyncio\nfrom typing import TYPE_CHECKING, L",
             ),
-            Change("hub/delivery.py", "    def _go_live(", "    async def _go_live("),
             Change(
                 "hub/delivery.py",
-                "        rest = catch_up.rest(self.position)\n",
-                "        rest = catch_up.rest(self.position)\n        await asyncio.sleep(0)\n",
+                "        self._user.live += (self,)\n",
+                "        user = self._user\n"
+                "        asyncio.get_running_loop().call_soon(lambda: setattr(user, 'live', (*user.live, self)))\n",
             ),
         ),
         f"{_HUB}/test_delivery.py::TestASlowReader"

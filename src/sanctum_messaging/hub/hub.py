@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         TakeOn,
     )
     from sanctum_messaging.hub.opening import Handshake
+    from sanctum_messaging.hub.ring import Entry
     from sanctum_messaging.observability.hot_events import WriteEvent
     from sanctum_messaging.ports.log import EventLog
     from sanctum_messaging.ports.resume_store import Takeover
@@ -243,8 +244,17 @@ class WebSocketHub:
                 _logger.exception("tick_failed")
 
     def _apply_event(self, event: Event) -> None:
-        """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
+        """Deliver one event; from here on it counts as applied, and a fault of ours costs connections instead of it."""
         entry = self._ring.append(event)
+        try:
+            self._deliver(entry)
+        except Exception:
+            _logger.exception("apply_failed")
+            self._begin_anew()
+
+    def _deliver(self, entry: Entry) -> None:
+        """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
+        event = entry.event
         if event.kind in OF_MEMBERSHIPS:
             self._fan_out.hand_out()
             self._users.let_in(event)
@@ -258,7 +268,11 @@ class WebSocketHub:
         self.counters.note_applied(event.at, self.settings.now())
 
     def _hand_out(self) -> None:
-        self._fan_out.hand_out()
+        try:
+            self._fan_out.hand_out()
+        except Exception:
+            _logger.exception("apply_failed")
+            self._begin_anew()
 
     def _begin_anew(self) -> None:
         """Nobody knows what was delivered: all come back with their cursors, and are read anew."""

@@ -95,6 +95,21 @@ class TestMembership:
         await ben.assert_nothing_pushed(world.hub.tail)
         assert len(await cem.settle(world.hub.tail)) == 4
 
+    async def test_what_is_applied_in_one_go_is_for_whom_it_was_said(self, world: World, sockets: Sockets) -> None:
+        """Messages are handed out together, and somebody comes and somebody goes between them."""
+        group = await world.create("ada", "ben")
+        ben, cem = await sockets.live("ben"), await sockets.live("cem")
+        with world.unheard():
+            await world.send(group, "ada", "one")
+            await world.add(group, "ada", "cem")
+            await world.send(group, "ada", "two")
+            await world.remove(group, "ada", "ben")
+            await world.send(group, "ada", "three")
+        world.hub.sweep()
+        await until(lambda: world.hub.tail == world.events[-1].cursor)
+        assert [event["seq"] for event in await ben.settle(world.hub.tail)] == [2, 3, 4, 5]
+        assert [event["seq"] for event in await cem.settle(world.hub.tail)] == [3, 4, 5, 6]
+
     async def test_a_deleted_conversation_ends_for_all(self, world: World, sockets: Sockets) -> None:
         group = await world.create("ada", "ben")
         ada, ben = await sockets.live("ada"), await sockets.live("ben")
@@ -257,6 +272,31 @@ class TestAFaultOfOurs:
         await again.assert_event("message.created", body="two")
         await world.send(group, "ada", "three")
         await again.assert_event("message.created", body="three")
+
+    @pytest.mark.parametrize("part", ["audience", "let_in"])
+    async def test_in_applying_what_was_read_costs_no_events_either(
+        self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch, *, part: str
+    ) -> None:
+        """As when no bus brings what others append."""
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        with world.unheard():
+            await world.send(group, "ada", "one")
+            await world.add(group, "ada", "cem")
+            await world.send(group, "ada", "two")
+
+        def break_down(event: Event) -> list[User]:
+            monkeypatch.undo()
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(world.hub._users, part, break_down)
+        with capture_logs() as logs:
+            world.hub.sweep()
+            await ben.assert_closed(4001)
+        assert [line["event"] for line in logs] == ["apply_failed"]
+        again = await sockets.connect("ben", cursor=(ben.events or [ben.welcome])[-1]["cursor"])
+        await again.settle(world.hub.tail)
+        assert [each["cursor"] for each in ben.events + again.events] == [str(each.cursor) for each in world.events[1:]]
 
     @pytest.mark.parametrize("world", [{"tick_seconds": 0.001}], indirect=True)
     async def test_in_a_tick_does_not_end_the_ticking(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
