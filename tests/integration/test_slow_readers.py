@@ -21,6 +21,9 @@ BODY = "x" * 7_000
 MESSAGES = 60
 """420 KB: the kernel, uvicorn and the clients' library hold less than half of that for a client."""
 
+HELD_BYTES = 100 * 1024
+"""What waits for a client that does not read, on its way through the service."""
+
 
 @pytest.fixture
 async def service(store: SQLiteStore, database: Database, clock: HandClock) -> AsyncGenerator[Served]:
@@ -41,7 +44,12 @@ async def test_s_d3_who_reads_nothing_costs_little_and_is_sent_away(service: Ser
         await world.send(group, "ada", BODY)
         await ada.assert_event("message.created", body=BODY)
         assert hub.view.pending_bytes <= (MUTE + 1) * world.settings.pending_bytes
+        held = [
+            each.delivery.pending_bytes + each.delivery._transport.unsent for each in hub._parts.registry.connections
+        ]
+        assert max(held) <= HELD_BYTES
     assert hub.counters.fell_behind == MUTE
+    assert hub.counters.catch_up_database == 0
     assert (hub.view.phases["catching_up"], hub.view.pending_bytes) == (MUTE, 0)
     world.pass_time(1)
     world.pass_time(29)

@@ -54,6 +54,7 @@ class Delivery:
         self.pending_bytes = 0
         self._replies: list[bytes | type[ServerPing | ServerPong]] = []
         """What is sent before any event; heartbeats get their cursor when they are sent."""
+        self._reply_bytes = 0
         self._epoch = 0
         """How often the stream was started over, or ended; pages that were read before are void."""
         self._ending = False
@@ -110,7 +111,8 @@ class Delivery:
     @property
     def has_room(self) -> bool:
         """Whether more replies may be caused; ``Owner.read_on`` is called when there is room again."""
-        return len(self._replies) < self._source.settings.replies_pending
+        settings = self._source.settings
+        return len(self._replies) < settings.replies_pending and self._reply_bytes < settings.pending_bytes
 
     def push(self, events: Sequence[Delivered], size: int) -> None:
         """Take events of the live stream, of so many bytes; with too much pending, stop being live instead."""
@@ -187,7 +189,7 @@ class Delivery:
         return True
 
     def _write_replies(self) -> None:
-        replies, self._replies = self._replies, []
+        replies, self._replies, self._reply_bytes = self._replies, [], 0
         self._transport.write(b"".join([each if isinstance(each, bytes) else self._encode(each) for each in replies]))
         if not self._ending:
             self._owner.read_on()
@@ -265,6 +267,8 @@ class Delivery:
 
     def _queue(self, reply: bytes | type[ServerPing | ServerPong]) -> None:
         self._replies.append(reply)
+        if isinstance(reply, bytes):
+            self._reply_bytes += len(reply)
         self._source.flush.add(self)
 
     def _drop_events(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from sanctum_messaging.domain.events import Signal, SignalKind
 from sanctum_messaging.domain.model import TenantId, UserId
@@ -243,6 +244,24 @@ class TestReplies:
         ben.transport.flow()
         for number in range(2, 502):
             await ben.assert_replied(f"f{number}", code="unknown_op")
+
+    @pytest.mark.parametrize("world", [{"frames_in_flight": 2}], indirect=True)
+    async def test_s_d3_that_are_long_stop_it_sooner(self, world: World, sockets: Sockets) -> None:
+        """Each is as long as the message that it confirms."""
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        ben.transport.stall()
+        sends = [
+            await ben.push("send", conversationId=group, clientMessageId=f"c-{number}", body=LARGE)
+            for number in range(40)
+        ]
+        assert ben.connection is not None
+        delivery, dialogue = ben.connection.delivery, ben.connection._dialogue
+        await until(lambda: not delivery.has_room and not dialogue._in_flight)
+        assert sum(len(each) for each in delivery._replies if isinstance(each, bytes)) < 96 * 1024
+        ben.transport.flow()
+        for each in sends:
+            await ben.assert_replied(each)
 
     async def test_signals_are_dropped_for_who_does_not_read(self, world: World, sockets: Sockets) -> None:
         group = await world.create("ada", "ben")
