@@ -236,7 +236,7 @@ class Connection:
     def _tell_end(self, code: int) -> None:
         dialogue = self._dialogue
         fields = {
-            "code": code,
+            "code": int(code),
             "duration_s": round(self._settings.monotonic() - self._begun, 3),
             "events": self.delivery.delivered,
             "frames": dialogue.received,
