@@ -155,6 +155,31 @@ MUTANTS = (
         "::test_that_was_caught_up_in_memory_sees_what_comes_while_he_goes_live",
     ),
     Mutant(
+        "a connection goes live beside a page that is being read for it",
+        (Change("hub/delivery.py", " and not self._reading:", ":"),),
+        f"{_HUB}/test_delivery.py::TestAPageThatIsBeingRead",
+    ),
+    Mutant(
+        "a heartbeat is given the cursor of a resync that follows it",
+        (
+            Change(
+                "hub/delivery.py", "self._encode(each) for each in self._replies]", "each for each in self._replies]"
+            ),
+        ),
+        f"{_HUB}/test_delivery.py::TestHeartbeats",
+    ),
+    Mutant(
+        "messages are handed out after somebody was let in",
+        (
+            Change(
+                "hub/hub.py",
+                "            self._fan_out.hand_out()\n            self._users.let_in(event)",
+                "            self._users.let_in(event)",
+            ),
+        ),
+        f"{_HUB}/test_hub.py::TestMembership",
+    ),
+    Mutant(
         "a user is registered after his memberships were read",
         (Change("hub/users.py", "        self._loading.update(unknown)\n", ""),),
         f"{_HUB}/test_users.py::TestReadingWhileMembershipsChange",

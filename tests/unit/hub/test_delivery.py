@@ -163,6 +163,18 @@ class TestWhoIsGone:
         await ben.over()
         assert len(ben.transport.writes) == written
 
+    async def test_is_not_written_the_page_that_was_being_read(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        await world.send_many(group, "ada", 5)
+        hold = world.log.hold("read_stream")
+        ben = await sockets.connect("ben", cursor="0-00000000")
+        await hold.entered.wait()
+        written = len(ben.transport.writes)
+        hold.released.set()
+        ben.transport.vanish()
+        await ben.over()
+        assert len(ben.transport.writes) == written
+
     async def test_while_he_is_being_closed_is_written_nothing_either(self, world: World, sockets: Sockets) -> None:
         ben = await sockets.live("ben")
         written = len(ben.transport.writes)
