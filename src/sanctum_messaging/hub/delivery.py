@@ -69,7 +69,9 @@ class Delivery:
         self._source.flush.add(self)
 
     def stop(self) -> None:
-        """Take nothing from the hub any more."""
+        """Take nothing from the hub any more, and drop what is pending: it is read again, now or after a resume."""
+        self._events.clear()
+        self.pending_bytes = 0
         if self._user is not None:
             self._user.live = tuple(each for each in self._user.live if each is not self)
 
@@ -77,7 +79,6 @@ class Delivery:
         """Write the replies that are left, and nothing after them; events that are pending come after a resume."""
         is_over, self._ending = self._ending, True
         self._epoch += 1
-        self._drop_events()
         if self._replies and not is_over:
             self._write_replies()
 
@@ -130,7 +131,6 @@ class Delivery:
     def fall_behind(self) -> None:
         """Drop what is pending and read on from the position, which is what was handed over last."""
         self.stop()
-        self._drop_events()
         self._session.fall_behind()
         self._source.flush.add(self)
 
@@ -270,7 +270,3 @@ class Delivery:
         if isinstance(reply, bytes):
             self._reply_bytes += len(reply)
         self._source.flush.add(self)
-
-    def _drop_events(self) -> None:
-        self._events.clear()
-        self.pending_bytes = 0
