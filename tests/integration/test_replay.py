@@ -54,20 +54,20 @@ async def _write(ann: Device, conversation_id: str, name: str, count: int) -> No
 async def test_a_replay_that_is_asked_for_its_cursor_all_the_time(
     here: Here, devices: tuple[Device, Device, Recorder]
 ) -> None:
-    """No answer may name a cursor that the frames before it have not reached."""
+    """No answer may name a cursor that the frames before it have not reached.
+
+    How many answers fall into the replay is up to the machine; tests/unit/hub/test_any_order.py asks at every step.
+    """
     ann, bob, recorder = devices
     conversation_id = (await ann.record_create({"bob": "member"})).answer["conversation"]["id"]
     await _write(ann, conversation_id, "missed", MISSED)
     bob.session = ClientSession(cursor=BEGINNING)
     async with bob.listen() as socket:
         writing = asyncio.create_task(_write(ann, conversation_id, "meanwhile", 50))
-        asked = 0
         while not socket.is_live:
             await socket.ping()
-            asked += 1
         await writing
         await socket.reach(await ann.read_end())
-        assert asked > 1, "the replay was over before it could be asked"
     recorder.note(Drained(bob.name, recorder.now))
     assert not check(recorder.entries, read_stored_log(here.database_path))
 
