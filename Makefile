@@ -146,5 +146,6 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 $(TYPESCRIPT): clients/javascript/package-lock.json
-	@cd clients/javascript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cd clients/javascript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+		--fetch-retries=1 --fetch-timeout=60000
 	@touch $@
