@@ -144,6 +144,8 @@ const OPENING_MS = 15_000;
 const SILENT_HEARTBEATS = 2;
 const SILENCE_CHECK_MS = 1_000;
 const REFRESH_AGAIN_MS = 10_000;
+/** How long the application may take for a token, so that one lost answer does not keep it offline for ever. */
+const TOKEN_MS = 30_000;
 
 /** How much may wait for the application; above it the client lets the socket go, and reads on once there is room. */
 const MOST_WAITING = 1_000;
@@ -231,7 +233,7 @@ export class Client {
     this.#url = new URL(url).href.replace(/\/+$/, '');
     this.#platform = { ...PLATFORM, ...platform };
     /** @type {TokenProvider} */
-    this.#askToken = typeof token === 'function' ? token : () => token;
+    this.#askToken = (asked) => inTime(this.#platform, () => (typeof token === 'function' ? token(asked) : token));
     this.#storage = storage;
     this.#on = { state: onState, signal: onSignal, problem: onProblem };
     this.#stream = new Stream({
@@ -1326,6 +1328,26 @@ function saver(storage, onError) {
       isSaving = false;
     }
   };
+}
+
+/**
+ * Give what is asked for, unless it takes too long.
+ *
+ * @template T
+ * @param {Platform} platform
+ * @param {() => T | Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+async function inTime(platform, ask) {
+  let callOff = () => {};
+  const late = new Promise((_, reject) => {
+    callOff = platform.after(TOKEN_MS, () => reject(new Error('The access token took too long.')));
+  });
+  try {
+    return await Promise.race([ask(), late]);
+  } finally {
+    callOff();
+  }
 }
 
 /** @param {string} text */

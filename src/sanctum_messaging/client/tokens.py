@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     TokenSource = str | Callable[[], str | Awaitable[str]]
 
 
+ANSWER_SECONDS = 30
+"""How long the source may take, so that one lost answer does not keep the application offline for ever."""
+
+
 class Tokens:
     """Where tokens come from. However many ask at once, the source is asked once."""
 
@@ -27,7 +31,7 @@ class Tokens:
         """Return the token that is good as far as anybody knows.
 
         Raises:
-            Unreachable: the source failed; it may do better later.
+            Unreachable: the source failed, or took too long; it may do better later.
         """
         async with self._asking:
             if self._known is None:
@@ -54,7 +58,10 @@ class Tokens:
             return self._source
         try:
             given = self._source()
-            return await given if inspect.isawaitable(given) else given
+            if not inspect.isawaitable(given):
+                return given
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await given
         except SanctumError:
             raise
         except Exception as error:  # A callback of the application may raise anything.

@@ -199,6 +199,23 @@ class TestTokens:
 
         run_by_hand(main())
 
+    def test_one_that_does_not_come_is_asked_for_again(self) -> None:
+        async def main() -> None:
+            asked: list[asyncio.Future[str]] = []
+
+            async def give() -> str:
+                asked.append(asyncio.get_running_loop().create_future())
+                return await asked[-1] if len(asked) == 1 else "good"
+
+            async with client(ScriptedService(), token=give) as chat:
+                await hand_loop().advance(29)
+                assert (len(asked), chat.state) == (1, State.CONNECTING)
+                await hand_loop().advance(10)
+                assert (len(asked), chat.state) == (2, State.LIVE)
+                assert asked[0].cancelled()
+
+        run_by_hand(main())
+
     def test_whoever_gives_them_may_give_up(self) -> None:
         async def main() -> None:
             def give() -> str:

@@ -197,6 +197,21 @@ const behaviours = {
     equal([world.client.connection.name, world.client.connection.error], ['stopped', failure]);
   },
 
+  'a token that does not come is asked for again': async () => {
+    let asked = 0;
+    const token = () => (asked++ ? 'token' : new Promise(() => {}));
+    const world = new World({ token, random: () => 0.5 });
+    world.client.open();
+    await settle();
+    await world.clock.advance(29_999);
+    equal([asked, world.client.connection.name], [1, 'connecting']);
+    await world.clock.advance(1);
+    const { name, error } = world.client.connection;
+    equal([name, error.message], ['waiting', 'The access token took too long.']);
+    await world.clock.advance(500);
+    equal([asked, world.sockets.length], [2, 1]);
+  },
+
   'a refused refresh is made again, until one succeeds': async () => {
     const world = await World.live();
     world.push({ op: 'authRequired', expiresAt: '2026-11-23T00:01:00Z' });
