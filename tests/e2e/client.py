@@ -316,6 +316,14 @@ class Socket:
         await self.reach(upto)
         assert not self._pushed, list(self._pushed)
 
+    def pause(self) -> None:
+        """Read nothing any more, as a program does that hangs."""
+        self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._connection.transport.resume_reading()
+
     def drop(self) -> None:
         """Break the connection as a tunnel does: no close frame, and nothing that was not read yet is read."""
         self._connection.transport.abort()

@@ -66,7 +66,7 @@ class Service:
         self.data_dir = data_dir
         self.port = port
         self.environ = environ or {}
-        self._wrapper = wrapper
+        self.wrapper = wrapper
         self.log: deque[str] = deque(maxlen=2_000)
         """The newest lines that the process wrote."""
         self._process: subprocess.Popen[str] | None = None
@@ -90,7 +90,7 @@ class Service:
         assert self._process is None, "it is running"
         self._listening.clear()
         self._process = subprocess.Popen(
-            [*self._wrapper, COMMAND, "serve", "--dev", "--port", str(self.port), "--data-dir", str(self.data_dir)],
+            [*self.wrapper, COMMAND, "serve", "--dev", "--port", str(self.port), "--data-dir", str(self.data_dir)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -114,6 +114,11 @@ class Service:
         began = time.monotonic()
         code = self._end(number)
         return code, time.monotonic() - began
+
+    def find_end(self) -> int:
+        """Wait until the process has ended by itself; return its exit code."""
+        self._running().wait(START_SECONDS)
+        return self._end(signal.SIGKILL)
 
     def pause(self) -> None:
         """Stop the process in its tracks (SIGSTOP): the system goes on taking connections for it."""

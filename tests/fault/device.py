@@ -41,8 +41,7 @@ class Device(Client):
         recorder: Recorder,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._place: Callable[[], str] = (lambda: place) if isinstance(place, str) else place
-        super().__init__(self._place(), token)
+        super().__init__(place, token)
         self.user = user
         self.name = name
         self.socket: Socket | None = None
@@ -50,23 +49,12 @@ class Device(Client):
         self._patience = patience
         self._http.timeout = patience
 
-    async def get(self, path: str, **query: str | int) -> httpx2.Response:
-        """Read something, wherever it may be asked."""
-        return await self._http.get(self._place() + path, params=query)
-
-    async def request(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> httpx2.Response:
-        """Make any request, wherever it may be made."""
-        return await self._http.request(method, self._place() + path, json=body, headers=headers)
-
     @asynccontextmanager
     async def listen(self, *, forget: bool = False) -> AsyncGenerator[Socket]:
         """Open a socket; with ``forget``, as a client whose process died with all but its resume token."""
         if forget:
             self.session = ClientSession(resume_token=self.session.resume_token)
         watch = Watch(self, self.recorder, asked=self.session.cursor)
-        self._base_url = self._place()
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(self._patience):
                 self.socket = await stack.enter_async_context(self.connect(observer=watch))
