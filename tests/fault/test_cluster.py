@@ -35,7 +35,7 @@ SHORT = [
 ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_cluster_keeps_its_promises_through_a_few_faults(cluster: Cluster) -> None:
     print(await run_and_check(cluster, SHORT, seed=1))  # noqa: T201 - shown by `pytest -rP`
 

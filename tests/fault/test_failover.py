@@ -59,7 +59,7 @@ async def pair() -> AsyncGenerator[Pair]:
                 yield Pair(primary, standby, link)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "new", [LOST, pytest.param(LOST // 2, marks=pytest.mark.chaos), pytest.param(LOST * 2, marks=pytest.mark.chaos)]
 )

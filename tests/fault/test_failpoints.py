@@ -49,7 +49,7 @@ class Kill:
     """Whether the victim comes back with its resume token alone."""
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 async def test_each_exact_kill_loses_and_repeats_nothing(tmp_path: Path) -> None:
     kills = (
         Kill("after_commit_before_publish"),

@@ -297,7 +297,7 @@ def wait_at_most(cache: JWKSCache, seconds: float) -> None:
     cache._document._timeout_s = seconds
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_s_t3_known_keys_outlive_a_failure_and_new_ones_follow_it(
     provider: Provider, cache: JWKSCache, clock: MovingClock, failure: str
