@@ -191,8 +191,16 @@ class Connection:
             self._ending = asyncio.get_running_loop().create_task(self._end(is_gone=is_gone))
 
     async def _end(self, *, is_gone: bool) -> None:
+        """Close it, and whatever goes wrong, forget it."""
+        try:
+            await self._wind_up(self._closing, is_gone=is_gone)
+        except Exception:
+            _logger.exception("connection_not_ended_well")
+        finally:
+            self._forget()
+
+    async def _wind_up(self, code: int | None, *, is_gone: bool) -> None:
         """End the tasks; what was already answered still goes out, and then the close."""
-        code = self._closing
         try:
             for task in self._running:
                 task.cancel()
@@ -201,12 +209,9 @@ class Connection:
             if not is_gone and code != CloseCode.SLOW:
                 self.delivery.end()
             await self._keep(code)
-        except Exception:
-            _logger.exception("connection_not_ended_well")
         finally:
             if not is_gone and code is not None:
                 self._transport.close(code, CLOSE_REASONS[CloseCode(code)])
-            self._forget()
 
     async def _keep(self, code: int | None) -> None:
         """Persist the last acknowledgement, so that whoever resumes at once starts from it; the revoked may not."""

@@ -145,3 +145,23 @@ async def test_a_session_that_cannot_be_kept_does_not_hold_up_the_close(
     await ben.assert_pushed("drain")
     await ben.assert_closed(4000)
     assert world.hub.counters.connections == 0
+
+
+async def test_a_socket_that_cannot_be_closed_is_forgotten_all_the_same(
+    world: World, sockets: Sockets, others: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, ben = await others.live("ada"), await sockets.live("ben")
+
+    def fail(code: int, reason: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(ben.transport, "close", fail)
+    assert ben.connection is not None
+    with capture_logs() as told:
+        ben.connection.drain(0)
+        await ben.over()
+    assert [each["event"] for each in told if each["log_level"] == "error"] == ["connection_not_ended_well"]
+    await assert_nothing_is_left(world, ben)
+    assert world.hub.counters.connections == 1
+    await ada.push("ping")
+    await ada.assert_pushed("pong")

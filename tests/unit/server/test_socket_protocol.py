@@ -259,6 +259,19 @@ class TestReading:
         assert line.is_ended
 
 
+class TestWriting:
+    async def test_s_d3_who_writes_waits_while_the_client_does_not_read(self, line: Line) -> None:
+        socket = line.transport.protocol
+        socket.pause_writing()
+        assert socket.is_full
+        writing = asyncio.ensure_future(line.send({"type": "websocket.send", "text": "{}", "bytes": None}))
+        await line.let_run()
+        assert not writing.done()
+        socket.resume_writing()
+        await line.let_run()
+        assert (writing.done(), socket.is_full) == (True, False)
+
+
 class TestTheEnd:
     async def test_what_comes_after_a_flood_is_thrown_away(self, line: Line) -> None:
         line.come(encode_frame(PONG) * 41, encode_frame(TEXT, b"late"))
