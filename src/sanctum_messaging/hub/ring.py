@@ -10,11 +10,15 @@ from bisect import bisect_right
 from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
+from sys import getsizeof
 from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from sanctum_messaging.domain.events import ConversationChange, Event, EventKind, MessageChange, ParticipantChange
 from sanctum_messaging.domain.model import (
     ORIGIN,
+    Conversation,
     ConversationId,
     Cursor,
     HistoryVisibility,
@@ -57,11 +61,10 @@ class Entry:
 
 
 _position = attrgetter("position")
-_EVENT_BYTES = 1_024
-"""About what an event takes."""
-_FRAME_BYTES = 512
-"""What a frame takes besides texts: names, ids and times."""
-_PARTICIPANT_BYTES = 128
+_encoder = msgspec.json.Encoder()
+_EVENT_BYTES = 1_920
+"""What an event takes besides the texts it is about: objects, ids, places in lists, and a frame of names and times."""
+_PARTICIPANT_BYTES = 352
 _TRIM = 64
 """How many places of dropped entries a lane carries before it is worth moving the others down."""
 _DROPPED = cast("Entry", None)
@@ -119,6 +122,7 @@ class Ring:
         self.tail = head
         self.floor = head.position
         self._bytes = 0
+        self._has_dropped = False
         self._all = Lane()
         self._lanes: dict[ConversationId, Lane] = {}
         self._newest: dict[MessageId, tuple[Position, Message]] = {}
@@ -160,8 +164,8 @@ class Ring:
 
     @property
     def is_full(self) -> bool:
-        """Whether one more event would push an old one out."""
-        return self._bytes + _EVENT_BYTES > self._max_bytes or len(self._all) == self._max_events
+        """Whether an old event had to go for a new one, or has to for the next."""
+        return self._has_dropped or len(self._all) == self._max_events
 
     def find_tag(self, position: Position) -> str | None:
         """Find the tag of an event that is in the ring, or of the tail."""
@@ -207,6 +211,7 @@ class Ring:
 
     def _drop_first(self) -> None:
         entry = self._all.pop_first()
+        self._has_dropped = True
         self.floor = entry.position
         self._bytes -= entry.size
         lane = self._lanes[entry.event.conversation_id]
@@ -219,18 +224,25 @@ class Ring:
 
 
 def _size_of(event: Event) -> int:
-    """Estimate an event's frame, which may never be encoded."""
-    body = event.body
-    match body:
+    """Count what an event takes of the process, with its frame, which may never be encoded."""
+    match event.body:
         case MessageChange(message=message):
-            return _FRAME_BYTES + _bytes_of(message.body) + _bytes_of(message.metadata)
+            return _EVENT_BYTES + _bytes_of_text(message.body) + _bytes_of_json(message.metadata)
         case ParticipantChange(conversation=conversation):
-            return _FRAME_BYTES + (0 if conversation is None else _FRAME_BYTES + _bytes_of(conversation.metadata))
+            return _EVENT_BYTES + (0 if conversation is None else _bytes_of_conversation(conversation))
         case ConversationChange(conversation=conversation, participants=participants):
-            return _FRAME_BYTES + _bytes_of(conversation.metadata) + _PARTICIPANT_BYTES * len(participants)
+            return _EVENT_BYTES + _bytes_of_conversation(conversation) + _PARTICIPANT_BYTES * len(participants)
 
 
-def _bytes_of(text: str | None) -> int:
-    if text is None:
-        return 0
-    return len(text) if text.isascii() else len(text.encode())
+def _bytes_of_conversation(conversation: Conversation) -> int:
+    return _bytes_of_text(conversation.title) + _bytes_of_json(conversation.metadata)
+
+
+def _bytes_of_text(text: str | None) -> int:
+    """Count a text in its frame, where some characters take six bytes, and as it is, with the UTF-8 it then keeps."""
+    return 0 if text is None else len(_encoder.encode(text)) + getsizeof(text)
+
+
+def _bytes_of_json(text: str | None) -> int:
+    """Count a text that goes out as it came in."""
+    return 0 if text is None else (len(text) if text.isascii() else len(text.encode())) + getsizeof(text)

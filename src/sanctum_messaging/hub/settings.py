@@ -40,9 +40,10 @@ class HubSettings:
     drain_seconds: float = 4.0
     """How long stopping waits for the connections to end; with what follows it stays below 5 s."""
 
-    ring_bytes: int = 16 * 1024 * 1024
+    ring_bytes: int = 32 * 1024 * 1024
     ring_events: int = 20_000
-    """The ring's bounds: minutes of a busy service, which is what a restart or a tunnel takes."""
+    """The ring's bounds: minutes of a busy service, which is what a restart or a tunnel takes. Bytes are those that the
+    process takes for it; 32 MiB are 15,000 short messages with their frames."""
     pending_bytes: int = 64 * 1024
     """What may be pending for a live connection; above, it reads pages at its own pace."""
     page_events: int = 500

@@ -43,6 +43,16 @@ class TestStart:
         await hub._tail.start()
         assert (hub.tail, hub._ring.floor) == (world.hub.tail, 21)
 
+    @pytest.mark.parametrize("world", [{"ring_events": 10, "ring_bytes": 20_000}], indirect=True)
+    async def test_does_not_wait_for_large_events_to_fill_it_to_the_last_byte(self, world: World) -> None:
+        group = await world.create("ada", "ben")
+        for _ in range(11):
+            await world.send(group, "ada", "x" * 5_000)
+        hub = world.new_hub()
+        async with asyncio.timeout(60):
+            await hub._tail.start()
+        assert (hub.tail, hub._ring.events) == (world.hub.tail, 1)
+
     async def test_reads_in_growing_steps_until_the_ring_is_full(self, world: World) -> None:
         group = await world.create("ada", "ben")
         await world.send_many(group, "ada", 1_500)

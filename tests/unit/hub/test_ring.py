@@ -1,21 +1,31 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanctum_messaging.domain.events import Event, EventKind, MessageChange
+from sanctum_messaging.adapters.redis.contents import decode_events, encode_row
+from sanctum_messaging.adapters.redis.contents import encode_event as encode_for_bus
+from sanctum_messaging.domain.events import ConversationChange, Event, EventKind, MessageChange
 from sanctum_messaging.domain.model import (
     ORIGIN,
+    Conversation,
     ConversationId,
+    ConversationKind,
     Cursor,
     DeviceId,
+    HistoryVisibility,
     Message,
     MessageId,
     Millis,
+    Participant,
     Position,
+    Role,
     Seq,
     TenantId,
     UserId,
@@ -23,6 +33,9 @@ from sanctum_messaging.domain.model import (
 from sanctum_messaging.hub.ring import Entry, Lane, Ring
 from sanctum_messaging.presenters import encode_event
 from sanctum_messaging.protocol.framing import frame_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GROUPS = [ConversationId(name) for name in "abcd"]
 
@@ -39,7 +52,7 @@ def event(position: int, group: str = "a", *, message: str | None = None, versio
         body=body,
         metadata="{}",
         reply_to=None,
-        created_at=Millis(0),
+        created_at=Millis(10**12 + position),
         version=version,
     )
     kind = EventKind.MESSAGE_CREATED if version == 1 else EventKind.MESSAGE_UPDATED
@@ -51,7 +64,7 @@ def event(position: int, group: str = "a", *, message: str | None = None, versio
         seq=Seq(position),
         kind=kind,
         actor_id=UserId("ada"),
-        at=Millis(0),
+        at=Millis(10**12 + position),
         body=MessageChange(content),
     )
 
@@ -61,6 +74,54 @@ def ring(*events: Event, max_bytes: int = 2**20, max_events: int = 100) -> Ring:
     for each in events:
         made.append(each)
     return made
+
+
+def heard(sent: Event) -> Event:
+    """Make it anew, as an instance does that hears of it: nothing of it is shared with another."""
+    return decode_events(encode_row([encode_for_bus(sent)]))[0]
+
+
+def saying(position: int, body: str) -> Event:
+    return event(position, "01980000-0000-7000-8000-123456789abc", message=identifier(position), body=body)
+
+
+def identifier(number: int) -> str:
+    return f"01980000-0000-7000-8000-{number:012}"
+
+
+def founding(position: int, participants: int) -> Event:
+    present = [
+        Participant(ConversationId(identifier(position)), UserId(f"user-{each}"), Role.MEMBER, Millis(position))
+        for each in range(participants)
+    ]
+    made = Conversation(
+        id=ConversationId(identifier(position)),
+        tenant=TenantId("default"),
+        kind=ConversationKind.GROUP,
+        title=f"Group {position}",
+        metadata="{}",
+        visibility=HistoryVisibility.ALL,
+        created_by=UserId("ada"),
+        created_at=Millis(position),
+        version=1,
+        last_seq=Seq(1),
+    )
+    body = ConversationChange(made, tuple(present))
+    return replace(event(position, identifier(position)), kind=EventKind.CONVERSATION_CREATED, body=body)
+
+
+def measure(make: Callable[[int], Event], count: int, *, framed: bool = True) -> tuple[Ring, int]:
+    """Fill a ring until it has let go of as many as it holds, and tell how much it takes."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        made = Ring(max_bytes=2**30, max_events=count)
+        for position in range(1, 2 * count + 1):
+            entry = made.append(heard(make(position)))
+            assert not framed or entry.frame
+        return made, tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
 
 
 def positions(made: Ring, groups: list[ConversationId], after: int) -> list[int]:
@@ -99,20 +160,15 @@ class TestRing:
             made.append(event(2))
 
     def test_is_bounded_in_bytes(self) -> None:
-        made = ring(*(event(position, body="x" * 1_000) for position in range(1, 101)), max_bytes=10_000)
+        made = ring(*(event(position, body="x" * 1_000) for position in range(1, 101)), max_bytes=30_000)
         held = positions(made, GROUPS, 0)
         assert 5 <= len(held) <= 9
         assert made.floor == held[0] - 1
         assert not made.covers(Position(made.floor - 1))
         assert made.covers(made.floor)
 
-    @pytest.mark.parametrize("body", ["x" * 2_000, "ü" * 2_000, "\U0001f600" * 2_000])
-    def test_knows_about_how_large_a_frame_would_be(self, body: str) -> None:
-        entry = ring().append(event(1, body=body))
-        assert entry.size == pytest.approx(len(entry.frame), rel=0.1)
-
     def test_an_event_larger_than_all_of_it_only_moves_the_tail(self) -> None:
-        made = ring(event(1), event(2, body="x" * 1_000), max_bytes=500)
+        made = ring(event(1), event(2, body="x" * 1_000), max_bytes=3_000)
         assert (made.tail.position, made.floor) == (2, 2)
         assert positions(made, GROUPS, 0) == []
 
@@ -127,7 +183,28 @@ class TestRing:
     def test_can_tell_when_it_is_full(self) -> None:
         assert not ring(event(1), max_events=2).is_full
         assert ring(event(1), event(2), max_events=2).is_full
-        assert ring(event(1, body="x" * 5_000), max_bytes=6_000).is_full
+        large = [event(position, body="x" * 5_000) for position in (1, 2)]
+        assert not ring(*large, max_bytes=30_000).is_full
+        assert ring(*large, max_bytes=20_000).is_full, "even if a small one still had room"
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        "body", ["Hi", "x" * 8_000, "ü" * 2_000, "\u0436" * 2_000, "\U0001f600" * 8_000, "\x01" * 2_000]
+    )
+    def test_is_what_messages_take_with_their_frames(self, body: str) -> None:
+        """Twice as much once encoded, thrice where it is not ASCII: ``str`` keeps its UTF-8 then."""
+        made, taken = measure(lambda position: saying(position, body), 200)
+        assert made.bytes == pytest.approx(taken, rel=0.15)
+
+    @pytest.mark.parametrize("participants", [2, 30])
+    def test_is_what_new_conversations_take(self, participants: int) -> None:
+        made, taken = measure(lambda position: founding(position, participants), 40)
+        assert made.bytes == pytest.approx(taken, rel=0.2)
+
+    def test_is_no_less_than_what_is_taken_before_a_frame_was_asked_for(self) -> None:
+        made, taken = measure(lambda position: saying(position, "x" * 500), 200, framed=False)
+        assert taken < made.bytes
 
 
 class TestEditedMessages:
@@ -150,7 +227,7 @@ class TestEditedMessages:
         assert b'"body":"one"' in frame
 
     def test_count_with_their_present_size(self) -> None:
-        made = ring(event(1, message="m", body="x" * 5_000), event(2, message="m", version=2), max_bytes=8_000)
+        made = ring(event(1, message="m", body="x" * 5_000), event(2, message="m", version=2), max_bytes=24_000)
         list(made.entries(GROUPS, Position(0)))
         for position in range(3, 8):
             made.append(event(position, body="x" * 800))

@@ -24,7 +24,7 @@ def hub_readings(hub: WebSocketHub, handshakes: Handshakes) -> list[Reading]:
             "histogram",
         ),
         Reading("ring_events", "Events in memory.", lambda: view.ring.events, "gauge"),
-        Reading("ring_bytes", "About how large they are.", lambda: view.ring.bytes, "gauge"),
+        Reading("ring_bytes", "About how much memory they take.", lambda: view.ring.bytes, "gauge"),
         Reading("ring_floor", "The position after which they begin.", lambda: view.ring.floor, "gauge"),
         Reading("connections", "Open WebSocket connections.", lambda: counts.connections, "gauge"),
         Reading(
