@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,9 @@ def _found(meaning: str, rows: Rows) -> list[str]:
 
 
 def _log_of(events: Rows, messages: Rows, memberships: Rows, faults: Sequence[str]) -> Log:
-    stored = [StoredMessage(*row[:-1], bool(row[-1])) for row in messages]
-    return Log([_event_of(row) for row in events], stored, _intervals_of(memberships), faults)
+    return Log(
+        [_event_of(row) for row in events], [_message_of(row) for row in messages], _intervals_of(memberships), faults
+    )
 
 
 def _log_of_kept(kept: _Kept) -> Log:
@@ -144,6 +145,11 @@ def _intervals_of(memberships: Rows) -> dict[tuple[str, str], Sequence[Interval]
     for user, conversation_id, first, last in memberships:
         found[user, conversation_id].append(Interval(first, last))
     return dict(found)
+
+
+def _message_of(row: Sequence[Any]) -> StoredMessage:
+    message = StoredMessage(*row)
+    return replace(message, deleted=bool(message.deleted))  # SQLite says 0 or 1.
 
 
 def _event_of(row: Iterable[Any]) -> LoggedEvent:

@@ -10,7 +10,7 @@ import pytest
 from tests.fault.broken_stories import BROKEN
 from tests.fault.checker import check, main
 from tests.fault.recorder import Connected, Faulted, read_recording, write_recording
-from tests.fault.stored_log import AUDITS
+from tests.fault.stored_log import AUDITS, keep_log, read_stored_log
 from tests.fault.story import Story, find, tell_story
 
 if TYPE_CHECKING:
@@ -62,6 +62,19 @@ def test_reads_what_it_wrote(tmp_path: Path) -> None:
     story = tell_story()
     write_recording(tmp_path / "recording", story.entries)
     assert read_recording(tmp_path / "recording") == story.entries
+
+
+def test_reads_a_log_that_was_kept(database: Path, tmp_path: Path) -> None:
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.execute(
+        "INSERT INTO message (id, conversation_id, seq, sender_id, device_id, client_message_id, type, created_at,"
+        " version) VALUES ('m', 'c', 1, 'ann', '-', 'first', 'text', 0, 1)"
+    )
+    connection.close()
+    log = read_stored_log(database)
+    keep_log(tmp_path / "log.json", log)
+    assert log.messages[0].id == "m"
+    assert read_stored_log(tmp_path / "log.json") == log
 
 
 def test_is_a_command(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
