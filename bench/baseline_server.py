@@ -18,8 +18,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from sanctum_messaging.app import SWITCH_INTERVAL_SECONDS
 from sanctum_messaging.listening import BACKLOG
+from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
 from sanctum_messaging.server.limits import IDLE_SECONDS
-from sanctum_messaging.server.server import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,20 +8,18 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
-from sanctum_messaging.protocol.codec import MAX_FRAME_BYTES
 from sanctum_messaging.server.intake import Intake
-from sanctum_messaging.server.socket_protocol import SocketProtocol
+from sanctum_messaging.server.server import create_server
 from tests.hub_client import Client, ClosedError
 from tests.hub_world import World, running_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -110,42 +108,14 @@ def _small_socket(port: int) -> socket.socket:
     return small
 
 
-class _Server(uvicorn.Server):
-    """uvicorn that says when it serves and leaves signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.serving = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.serving.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def served(world: World, hub: WebSocketHub) -> AsyncGenerator[Served]:
     """Serve a hub on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
-    config = uvicorn.Config(
-        WebSocketEndpoint(hub),
-        ws=type("SocketProtocol", (SocketProtocol,), {"intake": Intake()}),
-        ws_max_size=MAX_FRAME_BYTES,
-        ws_ping_interval=None,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
+    server = create_server(WebSocketEndpoint(hub), Intake(), grace_seconds=1)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve(sockets=[listener]))
-        await server.serving.wait()
         service = Served(world, hub, listener.getsockname()[1])
         try:
             yield service

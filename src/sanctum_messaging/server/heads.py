@@ -7,12 +7,8 @@ beside a Transfer-Encoding. What it lets through and this service does not take 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
-
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 Fields = list[tuple[bytes, bytes]]
 """The fields of a head, with names in lower case."""
@@ -20,8 +16,18 @@ Fields = list[tuple[bytes, bytes]]
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _VERSIONS = frozenset({"1.1", "1.0"})
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
-_HANDSHAKES = ServerProtocol()
-"""Only asked whether a request is one. One for each would stay in memory until the collector comes."""
+_TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+"""16 bytes in base64."""
+_VERSION = b"13"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a client says that asks for a WebSocket, besides all that any request says."""
+
+    key: bytes
+    subprotocols: list[str]
 
 
 def is_sound(version: str, address: bytes, fields: Fields) -> bool:
@@ -53,17 +59,23 @@ def has_body(fields: Fields) -> bool:
     )
 
 
-def is_handshake(method: str, version: str, address: bytes, fields: Fields) -> bool:
-    """Tell whether a head would pass as a WebSocket handshake."""
-    headers = Headers()
-    for name, value in fields:
-        headers[name.decode("ascii")] = value.decode("latin-1")
-    request = Request(address.decode("ascii"), headers, method=method, protocol=f"HTTP/{version}")
-    try:
-        _HANDSHAKES.process_request(request)
-    except InvalidHandshake:
-        return False
-    return True
+def find_offer(method: str, version: str, fields: Fields) -> Offer | None:
+    """Read a head that asks for a WebSocket; none if it is not a handshake of RFC 6455, section 4.2.1."""
+    connection, subprotocols = _find_tokens(fields, b"connection"), _find_tokens(fields, b"sec-websocket-protocol")
+    key, spoken = _find_values(fields, b"sec-websocket-key"), _find_values(fields, b"sec-websocket-version")
+    if (
+        (method, version) != ("GET", "1.1")
+        or connection is None
+        or "upgrade" not in map(str.lower, connection)
+        or [each.lower() for each in _find_values(fields, b"upgrade")] != [b"websocket"]
+        or len(key) != 1
+        or _KEY.fullmatch(key[0]) is None
+        or spoken != [_VERSION]
+        or len(_find_values(fields, b"origin")) > 1
+        or subprotocols is None
+    ):
+        return None
+    return Offer(key[0], subprotocols)
 
 
 @lru_cache(maxsize=64)
@@ -75,3 +87,18 @@ def _is_host(value: bytes) -> bool:
 def _are_single(fields: Fields) -> bool:
     names = [name for name, _ in fields]
     return all(names.count(name) <= 1 for name in _ONCE)
+
+
+def _find_values(fields: Fields, wanted: bytes) -> list[bytes]:
+    return [value for name, value in fields if name == wanted]
+
+
+def _find_tokens(fields: Fields, wanted: bytes) -> list[str] | None:
+    """List the tokens of all fields of a name; none if one of these is no list of tokens (RFC 9110, section 5.6.1)."""
+    found = []
+    for value in _find_values(fields, wanted):
+        tokens = [each for each in (part.strip(b" \t") for part in value.split(b",")) if each]
+        if not tokens or not all(map(_TOKEN.fullmatch, tokens)):
+            return None
+        found += [each.decode("ascii") for each in tokens]
+    return found

@@ -16,6 +16,7 @@ from sanctum_messaging.server.last_answer import blank_scope, last_answer
 from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING
 from sanctum_messaging.server.refusals import REFUSED, Reason, refusal_for
 from sanctum_messaging.server.request_reading import RequestReading
+from sanctum_messaging.server.socket_protocol import SocketProtocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from uvicorn._types import HTTPScope
 
+    from sanctum_messaging.server.heads import Offer
     from sanctum_messaging.server.intake import Intake
 
 _INT = struct.Struct("i")
@@ -89,9 +91,18 @@ class HTTPProtocol(RequestReading):
 
     def handle_websocket_upgrade(self) -> None:
         self._deadline.cancel()
-        super().handle_websocket_upgrade()
+        self.connections.discard(self)
         # It holds this protocol, which is done; uvicorn lets go of it only where the connection ends as HTTP.
         self.parser = None  # type: ignore[assignment]  # as in uvicorn
+        handshake = SocketProtocol(
+            self.transport,
+            self.loop,
+            offer=cast("Offer", self._offer),
+            state=self.server_state,
+            limits=self._limits,
+            logger=self.logger,
+        )
+        handshake.begin(self.app, self.scope)
 
     # What follows from what came.
 

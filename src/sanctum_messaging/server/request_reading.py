@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sanctum_messaging.server.answer_cycle import AnswerCycle
-from sanctum_messaging.server.heads import has_body, is_handshake, is_sound, wants_socket
+from sanctum_messaging.server.heads import Offer, find_offer, has_body, is_sound, wants_socket
 from sanctum_messaging.server.limits import (
     FRAMING_PER_BYTE,
     MAX_ADDRESS_BYTES,
@@ -40,7 +40,8 @@ class RequestReading(HttpToolsProtocol, ABC):
         self._unread_room = MAX_UNREAD_BYTES
         self._pieces = 0
         self._reason = Reason.MALFORMED
-        self._becomes_socket = False
+        self._offer: Offer | None = None
+        """What the request asks for a WebSocket with, if it does."""
         self._is_stranger = True
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +92,7 @@ class RequestReading(HttpToolsProtocol, ABC):
         elif self._phase is not HEAD:
             # Another request behind the one that is being answered.
             raise StopParsingError
-        self._becomes_socket = False
+        self._offer = None
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -122,9 +123,10 @@ class RequestReading(HttpToolsProtocol, ABC):
         if self._is_stranger:
             self._is_stranger = False
             self.first_head_taken()
-        if not self._becomes_socket:
+        self._locate(version)
+        if self._offer is None:
             self._begin_answer(version)
-        self._phase = LEAVING if self._becomes_socket else BODY
+        self._phase = BODY if self._offer is None else LEAVING
         self._room, self._pieces = MAX_HEAD_BYTES, 0
 
     def on_body(self, body: bytes) -> None:
@@ -142,7 +144,7 @@ class RequestReading(HttpToolsProtocol, ABC):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        if self._becomes_socket:
+        if self._offer is not None:
             return
         cycle = self.cycle
         self._phase = WAITING if cycle.response_complete else ANSWERING
@@ -153,8 +155,8 @@ class RequestReading(HttpToolsProtocol, ABC):
             # A trailer may say so, too, and the parser reads nothing behind it.
             self.take_no_more()
 
-    def _begin_answer(self, version: str) -> None:
-        """Start the application; no other request is being answered on this connection."""
+    def _locate(self, version: str) -> None:
+        """Put into the scope where the request goes."""
         address, scope = httptools.parse_url(self.url), self.scope
         path = address.path.decode("ascii")
         if version != "1.1":
@@ -162,8 +164,11 @@ class RequestReading(HttpToolsProtocol, ABC):
         scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
         scope["raw_path"] = self.root_path.encode("ascii") + address.path
         scope["query_string"] = address.query or b""
+
+    def _begin_answer(self, version: str) -> None:
+        """Start the application; no other request is being answered on this connection."""
         self.cycle = AnswerCycle(
-            scope=scope,
+            scope=self.scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -216,7 +221,7 @@ class RequestReading(HttpToolsProtocol, ABC):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._becomes_socket:
+            if self._offer is not None:
                 self.handle_websocket_upgrade()
                 self._hand_on(data[upgrade.args[0] :])
             else:
@@ -230,9 +235,9 @@ class RequestReading(HttpToolsProtocol, ABC):
     def _check_upgrade(self, method: str, version: str) -> None:
         """Let a WebSocket begin; what else is asked for is ignored. With a body the parser would not find its end."""
         if wants_socket(self.headers):
-            if has_body(self.headers) or not is_handshake(method, version, self.url, self.headers):
+            self._offer = None if has_body(self.headers) else find_offer(method, version, self.headers)
+            if self._offer is None:
                 self._stop_parsing(Reason.HANDSHAKE)
-            self._becomes_socket = True
         elif has_body(self.headers):
             self._stop_parsing(Reason.MALFORMED)
 
@@ -246,4 +251,4 @@ class RequestReading(HttpToolsProtocol, ABC):
             self.abort()
 
     def _should_upgrade(self) -> bool:
-        return self._becomes_socket
+        return self._offer is not None

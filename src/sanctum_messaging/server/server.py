@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from sanctum_messaging.server.http_protocol import HTTPProtocol
-from sanctum_messaging.server.socket_protocol import SocketProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.05
 """Between two looks whether somebody is still connected."""
-MAX_FRAME_BYTES = 64 * 1024
 GRACE_SECONDS = 2
 """What requests under way may still take once the service stops; with the hub's own share the stop is over in 5 s."""
 
@@ -87,10 +85,7 @@ def create_server(app: ASGIApp, intake: Intake, *, backlog: int = 2_048, grace_s
         uvicorn.Config(
             app,
             http=type("HTTPProtocol", (HTTPProtocol,), {"intake": intake}),
-            ws=type("SocketProtocol", (SocketProtocol,), {"intake": intake}),
-            ws_max_size=MAX_FRAME_BYTES,
-            ws_ping_interval=None,
-            ws_per_message_deflate=False,
+            ws="none",
             lifespan="off",
             log_config=None,
             log_level="warning",

@@ -61,6 +61,9 @@ class Transport:
     def set_protocol(self, protocol: object) -> None:
         self.protocol = protocol
 
+    def get_protocol(self) -> object:
+        return self.protocol
+
     def write_eof(self) -> None:
         self.is_half_closed = True
 
@@ -98,10 +101,11 @@ class Line:
         self.send: ASGISendCallable
         server = create_server(self, Intake())  # type: ignore[arg-type]  # any application
         server.config.load()
-        kind: Callable[..., Any] = server.config.ws_protocol_class  # type: ignore[assignment]  # it is there
-        protocol = self.transport.protocol = self._handshake = kind(server.config, ServerState(), {}, self.loop)
-        protocol.connection_made(self.transport)
-        protocol.data_received(HANDSHAKE)
+        kind: Callable[..., Any] = server.config.http_protocol_class
+        self.transport.protocol = kind(server.config, ServerState(), {}, self.loop)
+        self.transport.protocol.connection_made(self.transport)
+        self.transport.protocol.data_received(HANDSHAKE)
+        self._handshake = self.transport.protocol
 
     async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self.receive, self.send = receive, send
