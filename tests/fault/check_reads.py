@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +16,7 @@ MOST_LISTED = 200
 
 def check_removals(recording: Recording, log: Log) -> Iterator[Violation]:
     """K4: nothing of a conversation is delivered outside memberships, and calls after a removal find nothing."""
-    rows = {event.position: event for event in log.events}
+    rows = log.rows
     for reader in recording.readers:
         visible = {event.position for event in log.stream(reader.user).events}
         for segment in reader.segments:
@@ -43,18 +44,19 @@ def _check_pages(recording: Recording, log: Log) -> Iterator[Violation]:
     for send in recording.of("send"):
         if send.outcome == "ok":
             sends[send.call.conversation_id].append(send)
+    for made in sends.values():
+        made.sort(key=_seq_told)
     for page in recording.of("messages"):
-        if page.outcome != "ok":
-            continue
         conversation_id, seqs = page.call.conversation_id, page.result.seqs
-        readable = log.readable(page.user, conversation_id)
+        readable = log.readable(page.user, conversation_id) if page.outcome == "ok" else None
         if readable is None:
             continue
-        told = {each.result.seq for each in sends[conversation_id] if each.answered < page.called}
         last = max(seqs, default=0)
-        if any(seq > last for seq in told & readable):
+        behind = sends[conversation_id][bisect_right(sends[conversation_id], last, key=_seq_told) :]
+        told = [_seq_told(each) for each in behind if each.answered < page.called]
+        if not set(told).isdisjoint(readable):
             yield Violation("K5", f"{page.client} read {conversation_id} up to {last}; {max(told)} was acknowledged")
-        expected = tuple(seq for seq in sorted(readable) if seqs and seqs[0] <= seq <= last)
+        expected = tuple(readable[bisect_left(readable, seqs[0]) : bisect_right(readable, last)] if seqs else ())
         if seqs != expected:
             yield Violation("K5", f"{page.client} read {seqs} of {conversation_id}; there are {expected}")
 
@@ -74,7 +76,7 @@ def check_unread(recording: Recording, log: Log) -> Iterator[Violation]:
             moves = reads[page.user, line.conversation_id]
             least = max((each.result.read_seq for each in moves if _ended_before(each, page.called)), default=0)
             most = max((each.call.seq for each in moves if each.called < page.answered), default=0)
-            joined = _last_join(log, page.user, line.conversation_id, upto)
+            joined = log.last_join(page.user, line.conversation_id, upto)
             if not least <= line.read_seq <= max(most, least, joined):
                 meaning = f"marker of {page.user} in {line.conversation_id} stands at {line.read_seq}"
                 yield Violation("K6", f"the {meaning}, not within {least}..{max(most, least, joined)}")
@@ -136,13 +138,17 @@ def _check_lists(recording: Recording, log: Log) -> Iterator[Violation]:
 
 def _check_calls_of_members(recording: Recording, log: Log) -> Iterator[Violation]:
     """Who has been added, as was acknowledged, is not told that there is nothing."""
-    joins = list(_joins(recording, log))
-    endings = list(recording.of("remove", "destroy"))
+    joins: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for place, answered in _joins(recording, log):
+        joins[place].append(answered)
+    endings: dict[str, list[Operation]] = defaultdict(list)
+    for ending in recording.of("remove", "destroy"):
+        endings[ending.call.conversation_id].append(ending)
     for each in recording.of("messages", "send", "read"):
         place = (each.call.conversation_id, each.user)
         if each.code == "not_found" and any(
-            joined == place and answered < each.called and not _may_be_over(each, endings, since=answered)
-            for joined, answered in joins
+            answered < each.called and not _may_be_over(each, endings[place[0]], since=answered)
+            for answered in joins[place]
         ):
             yield Violation("K5", f"{each.user} was added to {each.call.conversation_id}, and then did not find it")
 
@@ -158,37 +164,31 @@ def _joins(recording: Recording, log: Log) -> Iterator[tuple[tuple[str, str], fl
 
 
 def _may_be_over(call: Operation, endings: Sequence[Operation], *, since: float) -> bool:
-    """Tell whether anything may have ended the caller's membership by the end of his call."""
+    """Tell whether any ending of his conversation may have ended the caller's membership by the end of his call."""
     return any(
-        ending.call.conversation_id == call.call.conversation_id
-        and ending.call.target in {"", call.user}
-        and ending.called < call.answered
-        and ending.answered > since
+        ending.call.target in {"", call.user} and ending.called < call.answered and ending.answered > since
         for ending in endings
     )
 
 
 def _check_calls_of_removed(recording: Recording) -> Iterator[Violation]:
-    adds = list(recording.of("add", "create"))
+    adds: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    for add in recording.of("add"):
+        adds[add.call.target, add.call.conversation_id].append(add)
+    calls: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    for each in recording.operations:
+        if each.outcome == "ok":
+            calls[each.user, each.call.conversation_id].append(each)
     for removal in recording.of("remove"):
-        if removal.outcome != "ok":
-            continue
-        user, conversation_id = removal.call.target, removal.call.conversation_id
-        for each in recording.operations:
-            if each.user != user or each.call.conversation_id != conversation_id or each.called <= removal.answered:
-                continue
-            again = any(
-                (add.call.conversation_id, add.call.target) == (conversation_id, user)
-                and add.called < each.answered
-                and add.answered > removal.called
-                for add in adds
-            )
-            if not again and each.outcome == "ok":
+        user, conversation_id = place = (removal.call.target, removal.call.conversation_id)
+        for each in calls[place] if removal.outcome == "ok" else ():
+            again = any(add.called < each.answered and add.answered > removal.called for add in adds[place])
+            if not again and each.called > removal.answered:
                 yield Violation("K4", f"{user} was removed from {conversation_id}, and then did {each.call}")
 
 
 def _check_memberships(log: Log, stored: Mapping[tuple[str, str], Sequence[Interval]]) -> Iterator[Violation]:
-    derived = log.intervals()
+    derived = log.intervals
     for key in sorted(derived.keys() | stored.keys()):
         if list(derived.get(key, ())) != list(stored.get(key, ())):
             yield Violation("K4", f"the log says {key} was in at {derived.get(key)}, the table {stored.get(key)}")
@@ -198,6 +198,5 @@ def _ended_before(operation: Operation, at: float) -> bool:
     return operation.outcome == "ok" and operation.answered < at
 
 
-def _last_join(log: Log, user: str, conversation_id: str, upto: int) -> int:
-    joins = [e.seq for e in log.by_conversation.get(conversation_id, ()) if user in e.joins and e.position <= upto]
-    return max(joins, default=0)
+def _seq_told(send: Operation) -> int:
+    return send.result.seq

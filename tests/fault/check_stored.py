@@ -56,7 +56,7 @@ def check_client_ids(recording: Recording, log: Log) -> Iterator[Violation]:
 def check_order(recording: Recording, log: Log) -> Iterator[Violation]:
     """K3: one gapless order, the same for all who read it, and that of real time."""
     yield from _check_numbers(log)
-    rows = {event.position: event for event in log.events}
+    rows = log.rows
     for reader in recording.readers:
         for segment in reader.segments:
             for frame in segment.frames:

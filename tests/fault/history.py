@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from tests.fault.recorder import (
@@ -74,7 +77,7 @@ class Reader:
     drained: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     """A recording, sorted out."""
 
@@ -86,7 +89,15 @@ class Recording:
     answers: Sequence[Answered] = ()
 
     def of(self, *actions: str) -> Iterator[Operation]:
-        return (each for each in self.operations if each.call.action in actions)
+        """Go through all calls of one kind, then through all of the next."""
+        return chain.from_iterable(self._by_action.get(action, ()) for action in actions)
+
+    @cached_property
+    def _by_action(self) -> Mapping[str, Sequence[Operation]]:
+        found: dict[str, list[Operation]] = defaultdict(list)
+        for each in self.operations:
+            found[each.call.action].append(each)
+        return found
 
 
 def sort_out(entries: Sequence[Entry]) -> Recording:
