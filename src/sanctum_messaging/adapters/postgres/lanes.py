@@ -61,7 +61,7 @@ class Lane:
         place = await self._take_place()
         task = asyncio.create_task(self._run_at(place, statement, arguments), name="postgres statement")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return await asyncio.shield(task)
 
     async def close(self) -> None:
@@ -78,6 +78,12 @@ class Lane:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 # It ends either way; the server hears of it from the closed socket.
                 connection.terminate()
+
+    def _forget(self, task: asyncio.Task[list[asyncpg.Record]]) -> None:
+        """Take the end of a statement: what went wrong is its caller's, and nobody's if he has left."""
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _take_place(self) -> asyncpg.Connection | None:
         if self._closed:

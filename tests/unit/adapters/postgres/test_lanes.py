@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from sanctum_messaging.adapters.postgres.failures import (
 )
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.ports.log import AppendedMessage
+from tests.hub_client import until
 from tests.servers.flow import Flow
 from tests.unit.adapters.postgres.instances import LOG_LOCK, stored_once
 
@@ -73,6 +75,28 @@ async def test_a_cancelled_caller_leaves_his_append_to_its_end(one: Instance, ob
     again = (await one.store.append_messages([draft])).results[0]
     assert isinstance(again, AppendedMessage)
     assert stored_once(again.message, await observer.connection.fetch("SELECT id, client_message_id FROM message"))
+
+
+async def test_what_fails_once_its_caller_has_left_is_no_fault_of_ours() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    released = asyncio.Event()
+
+    async def connect() -> asyncpg.Connection:
+        await released.wait()
+        raise ConnectionRefusedError
+
+    lane = lanes.Lane(1, connect)
+    asking = asyncio.create_task(lane.run("SELECT 1", ()))
+    await until(lambda: lane.busy == 1)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    released.set()
+    await until(lambda: lane.busy == 0)
+    # It holds its traceback, and that the statement's task, of which we hear when it is freed.
+    del asking
+    gc.collect()
+    assert not told
 
 
 async def test_nobody_gets_the_result_of_one_who_left(one: Instance) -> None:
