@@ -118,13 +118,18 @@ class _Excuses:
         self._told: dict[str, float] = {}
 
     def pass_ending(self, event: LoggedEvent) -> None:
-        """Note the end of a membership: the n-th of a conversation came about after n were asked for."""
+        """Note the end of a membership: the n-th of a conversation came about after n were asked for.
+
+        It counts as told also if a later one was told in its place.
+        """
         self._endings_before[event.conversation_id] -= 1
         before = self._endings_before[event.conversation_id]
-        if event.position in self.taken and before < len(self._asked[event.conversation_id]):
+        is_told = event.position in self.taken or self.may_be_left_out(event)
+        if is_told and before < len(self._asked[event.conversation_id]):
             self._told[event.conversation_id] = self._asked[event.conversation_id][before]
 
     def may_be_left_out(self, event: LoggedEvent) -> bool:
         """Tell whether the removal that he was told of may have been there when the reader passed the event."""
         index = bisect_left(self._passed, event.position, key=lambda each: each[0])
-        return self._told.get(event.conversation_id, NEVER) <= self._passed[index][1]
+        was_passed = index < len(self._passed)
+        return was_passed and self._told.get(event.conversation_id, NEVER) <= self._passed[index][1]

@@ -9,9 +9,9 @@ import pytest
 
 from tests.fault.broken_stories import BROKEN
 from tests.fault.checker import check, main
-from tests.fault.recorder import Connected, Faulted, read_recording, write_recording
+from tests.fault.recorder import Call, Connected, Faulted, Marked, read_recording, write_recording
 from tests.fault.stored_log import AUDITS, keep_log, read_stored_log
-from tests.fault.story import Story, find, tell_story
+from tests.fault.story import ROOM, Story, find, tell_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,23 @@ def test_excuses_what_a_reader_missed_of_a_conversation_that_he_was_removed_from
     story = tell_story()
     for position in (2, 3):
         del story.entries[find(story, position, "cid")]
+    assert not story.broken
+
+
+def test_excuses_it_also_if_he_was_removed_twice_before_he_read_on() -> None:
+    """His stream shows the last removal alone, and he passed the rest when the first had been asked for."""
+    story = tell_story()
+    del story.entries[-6:]
+    for position in (2, 3):
+        story.entries[find(story, position, "cid")] = Marked("cid's phone", 0, story.events[0].cursor)
+    story.entries[find(story, 4, "cid")] = Marked("cid's phone", 16, story.events[2].cursor)
+    story.append("participant.added", joins=("cid",))
+    story.call("ann", Call("add", ROOM, target="cid"))
+    story.append("participant.removed", leaves="cid")
+    story.call("ann", Call("remove", ROOM, target="cid"))
+    for user, positions in (("ann", (6, 7)), ("bob", (6, 7)), ("cid", (7,))):
+        story.deliver(user, *positions)
+        story.drain(user)
     assert not story.broken
 
 
