@@ -75,6 +75,16 @@ class Socket(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(bytes([_TEXT]) + length + _ZERO_MASK + text)
 
+    def pause_reading(self) -> None:
+        """Read nothing any more."""
+        assert self._transport is not None
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        assert self._transport is not None
+        self._transport.resume_reading()
+
     def close(self) -> None:
         """Hang up without a word."""
         self._is_closing = True
