@@ -196,11 +196,11 @@ class World:
     def _take_on(self, peer: str | None, /) -> Callable[[], None]:
         return self.take_on(peer)
 
-    async def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> FrameResult:
-        return await self.on_frame(who, frame)
+    def _perform(self, who: Actor, frame: Send | Read | Typing, /) -> Awaitable[FrameResult]:
+        return self.on_frame(who, frame)
 
-    async def _admit(self, who: Actor, frame: Send | Read | Typing, /) -> None:
-        await self.admit_frame(who, frame)
+    def _admit(self, who: Actor, frame: Send | Read | Typing, /) -> Awaitable[None] | None:
+        return self.admit_frame(who, frame)
 
     async def _persist(self, token: str, state: ResumeState, ttl: int, /) -> bool:
         return await self.persist(token, state, ttl)

@@ -119,6 +119,15 @@ async def test_limits_of_different_names_have_different_buckets(limiter: Limiter
         assert (await limiter.take([Charge(limit, "ann")])).refused is None
 
 
+async def test_what_need_not_wait_is_counted_like_the_rest(limiter: Limiter) -> None:
+    charges = [Charge(SEND, "ann")]
+    passed = 0
+    while (verdict := limiter.take_now(charges) or await limiter.take(charges)).refused is None:
+        passed += 1
+    assert passed == SEND.max
+    assert verdict.refused == SEND
+
+
 async def test_of_calls_at_the_same_time_exactly_max_pass_and_the_first_ones(limiter: Limiter) -> None:
     ended: list[int] = []
 

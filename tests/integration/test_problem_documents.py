@@ -7,7 +7,7 @@ frame to the AsyncAPI document (``hub_client.Client``).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx2
 import msgspec
@@ -38,6 +38,11 @@ CANARY = "canary-9e31 /var/lib/secret SELECT"
 
 async def fail(*_: object, **__: object) -> Any:  # noqa: ANN401 - it takes the place of anything
     """Fail as nobody foresaw, with a message that must stay inside."""
+    fail_now()
+
+
+def fail_now(*_: object, **__: object) -> NoReturn:
+    """Fail so, without being awaited."""
     raise RuntimeError(CANARY)
 
 
@@ -123,7 +128,7 @@ def bearer(api: Api, name: str) -> dict[str, str]:
 
 async def test_s_d17_a_socket_is_closed_without_a_word_of_the_fault(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(api.service.asgi)
-    monkeypatch.setattr(socket_frames, "send_message", fail)
+    monkeypatch.setattr(socket_frames, "send_message", fail_now)
     async with open_socket(recorded, bearer(api, "ann")) as client:
         await client.hello()
         await client.push("send", conversationId="x", clientMessageId="c", body="Hello")

@@ -22,6 +22,7 @@ from sanctum_messaging.domain.model import (
 from sanctum_messaging.ports.log import Answer, Change, ExpectedMessage
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Sequence
 
     from sanctum_messaging.actions.decisions import VersionMatch
@@ -50,10 +51,11 @@ class MessageEdit:
     metadata: str | None = None
 
 
-async def send_message(ports: Ports, actor: Actor, new: NewMessage) -> AppendedMessage:
+def send_message(ports: Ports, actor: Actor, new: NewMessage) -> Future[AppendedMessage]:
     """Send a message once, however often it is sent with the same client message id.
 
-    Nothing is awaited before the log takes the draft, so that whoever sends one after the other keeps that order.
+    The log has taken the draft when this returns, so that whoever sends one after the other keeps that order. Await
+    what it returns: until then nothing is on disk.
 
     Raises:
         NotFoundError: the actor is not in the conversation.
@@ -63,7 +65,7 @@ async def send_message(ports: Ports, actor: Actor, new: NewMessage) -> AppendedM
         UnavailableError: ``overloaded`` or ``outcome_unknown``.
     """
     rules.check_sends_type(actor, new.type)
-    return await ports.log.append_message(_draft(ports, actor, new))
+    return ports.log.append_message(_draft(ports, actor, new))
 
 
 async def get_message(ports: Ports, actor: Actor, message_id: MessageId) -> Message:

@@ -9,6 +9,7 @@ from sanctum_messaging.actions.read_markers import move_read_marker
 from sanctum_messaging.actions.typing import TypingThrottle, signal_typing
 from sanctum_messaging.api.problems import refusal_of
 from sanctum_messaging.domain.model import ConversationId, MessageId, Seq
+from sanctum_messaging.ports.underway import Underway
 from sanctum_messaging.presenters import present_message, present_read_marker
 from sanctum_messaging.protocol.decoding import FieldFaultsError, NotJSONError
 from sanctum_messaging.protocol.frames import Read, Send, Typing
@@ -17,42 +18,44 @@ from sanctum_messaging.protocol.resources import MessageResult
 from sanctum_messaging.protocol.results import FrameResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports import Ports
+    from sanctum_messaging.ports.log import AppendedMessage
 
 ActionFrame = Send | Read | Typing
 
 
-def create_on_frame(ports: Ports) -> Callable[[Actor, ActionFrame], Coroutine[Any, Any, FrameResult]]:
+def create_on_frame(ports: Ports) -> Callable[[Actor, ActionFrame], Awaitable[FrameResult]]:
     """Make the hub's callable.
 
-    It raises the actions' refusals. A ``Send`` reaches the log before the first suspension, so that a connection's
+    It raises the actions' refusals. A ``Send`` is in the log's queue when the call returns, so that a connection's
     sends keep their order however the caller schedules what follows.
     """
     throttle = TypingThrottle()
 
-    async def on_frame(actor: Actor, frame: ActionFrame) -> FrameResult:
+    def on_frame(actor: Actor, frame: ActionFrame) -> Awaitable[FrameResult]:
         match frame:
             case Send():
-                return await _send(ports, actor, frame)
+                return Underway(send_message(ports, actor, _new_message(frame)), _present_sent)
             case Read():
-                return await _read(ports, actor, frame)
+                return _read(ports, actor, frame)
             case Typing():
-                conversation_id = ConversationId(frame.conversation_id)
-                await signal_typing(ports, actor, conversation_id, on=frame.on, throttle=throttle)
-                return FrameResult()
+                return _signal(ports, actor, frame, throttle)
             case _:
                 assert_never(frame)
 
     return on_frame
 
 
-async def _send(ports: Ports, actor: Actor, frame: Send) -> FrameResult:
-    sent = await send_message(ports, actor, _new_message(frame))
+def _present_sent(sent: AppendedMessage) -> FrameResult:
     return FrameResult(MessageResult(message=present_message(sent.message)), sent.replayed)
+
+
+async def _signal(ports: Ports, actor: Actor, frame: Typing, throttle: TypingThrottle) -> FrameResult:
+    await signal_typing(ports, actor, ConversationId(frame.conversation_id), on=frame.on, throttle=throttle)
+    return FrameResult()
 
 
 async def _read(ports: Ports, actor: Actor, frame: Read) -> FrameResult:

@@ -13,7 +13,7 @@ from sanctum_messaging.hub.callables import Stage
 from sanctum_messaging.protocol.frames import Read, Send, Typing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.api.origins import OriginPolicy
     from sanctum_messaging.config import Config
@@ -59,14 +59,14 @@ def handshakes_of(config: Config, clock: Clock, waiting: Callable[[], int]) -> H
 def admit_frames_with(limits: RateLimits) -> AdmitFrame:
     """Make what frames draw on: the limits of the same calls over HTTP. Typing has a measure of its own."""
 
-    async def admit_frame(actor: Actor, frame: Send | Read | Typing, /) -> None:
+    def admit_frame(actor: Actor, frame: Send | Read | Typing, /) -> Awaitable[None] | None:
         match frame:
             case Send():
-                await limits.take_frame(Use.SEND, actor)
+                return limits.take_frame(Use.SEND, actor)
             case Read():
-                await limits.take_frame(Use.READ, actor)
+                return limits.take_frame(Use.READ, actor)
             case Typing():
-                pass
+                return None
             case _:
                 assert_never(frame)
 

@@ -13,7 +13,7 @@ from sanctum_messaging.workers.audit import AuditWriter
 from sanctum_messaging.workers.revocations import RevocationFollower
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from sanctum_messaging.bootstrap.storage import Storage
     from sanctum_messaging.domain.model import Actor
@@ -79,9 +79,11 @@ def recorded(on_frame: OnFrame, audit: AuditRecorder) -> OnFrame:
     They keep their order: they are recorded in that of their arrival, and performed in that of their records.
     """
 
-    async def on_recorded_frame(actor: Actor, frame: Send | Read | Typing) -> FrameResult:
-        if actor.service:
-            await audit.record(actor, str(type(frame).__struct_config__.tag))
+    async def on_frame_of_service(actor: Actor, frame: Send | Read | Typing) -> FrameResult:
+        await audit.record(actor, str(type(frame).__struct_config__.tag))
         return await on_frame(actor, frame)
+
+    def on_recorded_frame(actor: Actor, frame: Send | Read | Typing) -> Awaitable[FrameResult]:
+        return (on_frame_of_service if actor.service else on_frame)(actor, frame)
 
     return on_recorded_frame

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.ports.resume_store import DropReason, ResumeState
@@ -98,27 +98,32 @@ def leave_nothing() -> None:
 class AdmitFrame(Protocol):
     """Looks at what a client asks for before it is begun: may he, and who should know of it."""
 
-    async def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> None:
-        """Let a frame through. The next frame of the connection is not read before this returns, so it may wait.
+    def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> Awaitable[None] | None:
+        """Let a frame through: at once, or once what is returned was awaited.
+
+        The next frame of the connection is not read before that, so it may wait.
 
         Raises:
-            SanctumError: it is refused. Later frames are not.
+            SanctumError: it is refused, by the call or by what it returns. Later frames are not.
         """
         ...
 
 
-async def admit_all(_actor: Actor, _frame: Send | Read | Typing, /) -> None:
+def admit_all(_actor: Actor, _frame: Send | Read | Typing, /) -> None:
     """Let every frame through; an ``AdmitFrame`` for a hub whose callers may do as they like."""
 
 
 class OnFrame(Protocol):
     """Does what a client asks for beyond the stream itself."""
 
-    async def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> FrameResult:
-        """Perform a frame. Its first step, up to the first suspension, runs in the order in which frames arrived.
+    def __call__(self, actor: Actor, frame: Send | Read | Typing, /) -> Awaitable[FrameResult]:
+        """Perform a frame. Calls are made in the order in which frames arrived.
+
+        So is the first step of what they return, up to its first suspension. An ``Underway`` has no steps, and the
+        next frame follows at once; for anything else a task waits.
 
         Raises:
-            SanctumError: it is refused; nothing happened.
+            SanctumError: it is refused, by the call or by what it returns; nothing happened.
         """
         ...
 

@@ -1,11 +1,14 @@
-"""What one client says: its frames are taken in the order in which they arrive, and answered."""
+"""What one client says: its frames are taken in the order in which they arrive, and answered.
+
+A send is given to the log in the very turn in which it arrives, and answered after its commit: most need no task.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -22,6 +25,7 @@ from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.frame_rate import FloodGate
 from sanctum_messaging.hub.opening import open_stream
+from sanctum_messaging.ports.underway import Underway
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codec import BadFrameError, RefusedFrameError, decode_frame, find_frame_id
 from sanctum_messaging.protocol.codes import PROBLEMS, CloseCode
@@ -43,7 +47,7 @@ from sanctum_messaging.protocol.results import FrameResult
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.delivery import Delivery
@@ -146,7 +150,7 @@ class Dialogue:
             case Pong():
                 pass
             case Send() | Read() | Typing():
-                self._begin_work(frame, self._perform(frame))
+                self._perform(frame)
             case Hello():
                 self._begin_work(frame, self._open(frame))
             case Auth():
@@ -176,14 +180,46 @@ class Dialogue:
             self._held = None
         self.go_on()
 
-    async def _perform(self, frame: Send | Read | Typing) -> None:
+    def _perform(self, frame: Send | Read | Typing) -> None:
         if self.actor is None:
             return
-        await self._parts.callables.admit_frame(self.actor, frame)
+        admission = self._parts.callables.admit_frame(self.actor, frame)
+        if admission is not None:
+            self._begin_work(frame, self._perform_admitted(self.actor, frame, admission))
+            return
+        performing = self._parts.callables.on_frame(self.actor, frame)
+        if isinstance(performing, Underway):
+            self._in_flight += 1
+            performing.outcome.add_done_callback(partial(self._conclude, frame, performing.present))
+        else:
+            self._begin_work(frame, self._wait_for(frame, performing))
+
+    def _conclude(
+        self, frame: AnyClientFrame, present: Callable[[Any], FrameResult], outcome: asyncio.Future[Any]
+    ) -> None:
+        """Answer a frame that was under way; if the connection is over meanwhile, what was done is done."""
+        self._in_flight -= 1
+        error = outcome.exception()
+        if self._session.phase is Phase.CLOSING:
+            return
+        try:
+            if error is not None:
+                raise error
+            self._confirm(frame.id, present(outcome.result()))
+        except SanctumError as refusal:
+            self._refuse(refusal, frame.id)
+        except Exception as fault:  # noqa: BLE001 - it ends this connection, and the server goes on
+            self._owner.fail(fault)
+        self.go_on()
+
+    async def _perform_admitted(self, actor: Actor, frame: Send | Read | Typing, admission: Awaitable[None]) -> None:
+        await admission
+        await self._wait_for(frame, self._parts.callables.on_frame(actor, frame))
+
+    async def _wait_for(self, frame: Send | Read | Typing, performing: Awaitable[FrameResult]) -> None:
         # The next frame is taken after the first step of this one, so that both enter the log in this order.
         asyncio.get_running_loop().call_soon(self._release, frame)
-        outcome = await self._parts.callables.on_frame(self.actor, frame)
-        self._confirm(frame.id, outcome)
+        self._confirm(frame.id, await performing)
 
     def _acknowledge(self, frame: Ack) -> None:
         cursor = Cursor.parse(frame.cursor)

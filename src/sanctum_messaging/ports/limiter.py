@@ -42,6 +42,10 @@ class Limiter(Protocol):
         """
         ...
 
+    def take_now(self, charges: Sequence[Charge]) -> Verdict | None:
+        """Do as ``take`` if nothing has to be waited for; otherwise take nothing, and return none."""
+        ...
+
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels and take nothing."""
         ...

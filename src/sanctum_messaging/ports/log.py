@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sanctum_messaging.domain.model import Conversation, Cursor, Participant
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Sequence
 
     from sanctum_messaging.domain.events import Event, Memberships, NewEvent
@@ -118,12 +119,12 @@ class AppendedMessage:
 
 
 class Log(Protocol):
-    """Where actions append. Both calls return only after the commit: what they return is on disk."""
+    """Where actions append. What either call is awaited for is there after the commit only: it is on disk."""
 
-    async def append_message(self, draft: MessageDraft) -> AppendedMessage:
+    def append_message(self, draft: MessageDraft) -> Future[AppendedMessage]:
         """Append one ``message.created``, or find the message that the same client message id made before.
 
-        The draft enters the queue before the first suspension, so that a caller's order is kept.
+        The draft is in the queue when this returns, so that a caller's order is kept.
 
         Raises:
             NotFoundError: the sender is not in the conversation now, or there is none in his tenant.
@@ -134,8 +135,8 @@ class Log(Protocol):
         """
         ...
 
-    async def append_change(self, change: Change) -> Appended | Stale:
-        """Append a change whole or not at all.
+    def append_change(self, change: Change) -> Future[Appended | Stale]:
+        """Append a change whole or not at all; it is in the queue when this returns.
 
         A repeat of an idempotency key with the same fingerprint returns the first answer, ``replayed``.
 

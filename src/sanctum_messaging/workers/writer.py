@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import structlog
 
@@ -19,6 +19,7 @@ from sanctum_messaging.ports.log import Appended, AppendedMessage, Change, Stale
 from sanctum_messaging.workers.batcher import Batcher, Entry
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from sanctum_messaging.domain.events import Committed
@@ -78,19 +79,14 @@ class Writer:
         """How many appends wait."""
         return len(self.batcher)
 
-    async def append_message(self, draft: MessageDraft) -> AppendedMessage:
+    def append_message(self, draft: MessageDraft) -> asyncio.Future[AppendedMessage]:
         """Append a message; see ``ports.log.Log``."""
-        outcome = await self.batcher.submit(draft, self._find_link())
-        if not isinstance(outcome, AppendedMessage):
-            raise TypeError(type(outcome))
-        return outcome
+        # Each kind of item is resolved with its own kind of outcome (``_commit_runs``).
+        return cast("asyncio.Future[AppendedMessage]", self.batcher.submit(draft, self._find_link()))
 
-    async def append_change(self, change: Change) -> Appended | Stale:
+    def append_change(self, change: Change) -> asyncio.Future[Appended | Stale]:
         """Append a change; see ``ports.log.Log``."""
-        outcome = await self.batcher.submit(change, self._find_link())
-        if isinstance(outcome, AppendedMessage):
-            raise TypeError(type(outcome))
-        return outcome
+        return cast("asyncio.Future[Appended | Stale]", self.batcher.submit(change, self._find_link()))
 
     def _find_link(self) -> Link | None:
         return None if self._tracer is None else self._tracer.find_current()
@@ -122,11 +118,13 @@ class Writer:
         except Exception as fault:  # noqa: BLE001 - one bad send must not take the others with it
             await self._commit_one_by_one(entries, fault)
         else:
-            self._publish(batch.committed)
-            self.counts.messages += len(batch.committed.events)
+            # Callers go on in the next turn of the loop, and find it applied; what they answer over a socket is there
+            # when the hub has the socket write the event.
             for entry, result in zip(entries, batch.results, strict=True):
                 self.counts.replays += isinstance(result, AppendedMessage) and result.replayed
                 entry.resolve(result)
+            self.counts.messages += len(batch.committed.events)
+            self._publish(batch.committed)
 
     async def _commit_one_by_one(self, entries: Sequence[Entry[Item, Outcome]], fault: Exception) -> None:
         self.counts.note_failure()

@@ -74,21 +74,21 @@ async def test_whoever_waits_as_told_is_let_through(rate_limits: RateLimits, clo
 
 async def test_the_address_of_frames_was_counted_when_their_socket_came(rate_limits: RateLimits) -> None:
     for _ in range(2):
-        await rate_limits.take_frame(Use.SEND, ANN)
+        assert rate_limits.take_frame(Use.SEND, ANN) is None
     assert (await left(rate_limits))["requests-address"] == 8
     with pytest.raises(RateLimitedError):
-        await rate_limits.take_frame(Use.SEND, ANN)
+        rate_limits.take_frame(Use.SEND, ANN)
     with pytest.raises(RateLimitedError):
         await take(rate_limits)
-    await rate_limits.take_frame(Use.RENEW, ANN)
+    assert rate_limits.take_frame(Use.RENEW, ANN) is None
 
 
 async def test_new_devices_and_sessions_are_no_way_around_the_users_limit(rate_limits: RateLimits) -> None:
     for number in range(4):
         device = DeviceId(f"device-{number}")
-        await rate_limits.take_frame(Use.SEND, replace(ANN, device=device, session=SessionId(device)))
+        rate_limits.take_frame(Use.SEND, replace(ANN, device=device, session=SessionId(device)))
     with pytest.raises(RateLimitedError) as refused:
-        await rate_limits.take_frame(Use.SEND, replace(ANN, device=DeviceId("new"), session=SessionId("new")))
+        rate_limits.take_frame(Use.SEND, replace(ANN, device=DeviceId("new"), session=SessionId("new")))
     assert refused.value.scope == "user"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from sanctum_messaging.domain.model import DeviceId, UserId
 from sanctum_messaging.hub.opening import Handshake
@@ -14,7 +16,8 @@ from tests.acting import actor
 from tests.hub_client import until
 
 if TYPE_CHECKING:
-    from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.domain.model import Actor, MessageDraft
+    from sanctum_messaging.ports.log import AppendedMessage
     from sanctum_messaging.protocol.frames import Read, Send, Typing
     from sanctum_messaging.protocol.results import FrameResult
     from tests.hub_world import World
@@ -148,8 +151,68 @@ class TestSend:
         await ada.assert_replied(reused[1], code="client_message_id_reused")
         await ada.assert_replied(later)
 
+    async def test_is_in_the_log_without_a_task_and_before_the_next_turn(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada")
+        ada = await sockets.live("ada")
+        before = len(asyncio.all_tasks())
+        sent = [
+            await ada.push("send", conversationId=group, clientMessageId=f"c{number}", body="Hello")
+            for number in range(3)
+        ]
+        assert world.writer.queued == 3
+        assert len(asyncio.all_tasks()) == before
+        for frame_id in sent:
+            await ada.assert_replied(frame_id)
+        assert world.writer.counts.commits == 2
+
+    async def test_is_answered_in_the_turn_of_its_event(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada")
+        ada = await sockets.live("ada")
+        written = len(ada.transport.handed_over)
+        await ada.assert_replied(await ada.push("send", conversationId=group, clientMessageId="c1", body="Hello"))
+        assert [json.loads(frame)["op"] for frame in ada.transport.handed_over[written:]] == ["ok", "event"]
+
+    async def test_is_done_though_its_connection_ends(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ada, ben = await sockets.live("ada"), await sockets.live("ben")
+        await ada.push("send", conversationId=group, clientMessageId="c1", body="Hello")
+        await ada.push("send", conversationId="nowhere", clientMessageId="c2", body="Hello")
+        ada.transport.vanish()
+        await ben.assert_event("message.created", body="Hello")
+        await ada.over()
+
+    async def test_that_fails_as_nobody_foresaw_ends_its_connection(
+        self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        group = await world.create("ada", "ben")
+        ada, ben = await sockets.live("ada"), await sockets.live("ben")
+
+        def fail(_draft: MessageDraft) -> asyncio.Future[AppendedMessage]:
+            outcome: asyncio.Future[AppendedMessage] = asyncio.get_running_loop().create_future()
+            outcome.set_exception(RuntimeError("a fault of ours"))
+            return outcome
+
+        monkeypatch.setattr(world.writer, "append_message", fail)
+        with capture_logs() as logs:
+            await ada.push("send", conversationId=group, clientMessageId="c1", body="Hello")
+            await ada.assert_closed(4001)
+        assert [line["event"] for line in logs] == ["connection_failed"]
+        await ben.assert_replied(await ben.push("ping"))
+
 
 class TestFramesInFlight:
+    async def test_of_sends_too_are_at_most_32(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada")
+        ada = await sockets.live("ada")
+        sent = [
+            await ada.push("send", conversationId=group, clientMessageId=f"c{number}", body="Hello")
+            for number in range(60)
+        ]
+        assert world.writer.queued == 32
+        assert ada.transport.unheard == 60 - 32
+        for frame_id in sent:
+            await ada.assert_replied(frame_id)
+
     async def test_are_at_most_32_and_then_the_reading_pauses(self, world: World, sockets: Sockets) -> None:
         started: list[str] = []
         go_on = asyncio.Event()

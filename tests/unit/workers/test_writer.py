@@ -64,11 +64,11 @@ async def test_a_change_between_sends_keeps_its_place(store: SQLiteStore, arrang
     conversation = await arranged.create("ann", "bob")
     removal = Change(TENANT, (), (await arranged.removal(conversation, "bob"),), Answer(created=True))
     writer = Writer(store, lambda _: None, clock)
-    queued = [
-        asyncio.ensure_future(writer.append_message(arranged.draft(conversation, "bob"))),
-        asyncio.ensure_future(writer.append_change(removal)),
-        asyncio.ensure_future(writer.append_message(arranged.draft(conversation, "bob"))),
-    ]
+    queued = (
+        writer.append_message(arranged.draft(conversation, "bob")),
+        writer.append_change(removal),
+        writer.append_message(arranged.draft(conversation, "bob")),
+    )
     async with running(writer):
         sent, removed, refused = await asyncio.gather(*queued, return_exceptions=True)
     assert isinstance(sent, AppendedMessage)

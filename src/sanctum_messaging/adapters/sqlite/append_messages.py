@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanctum_messaging.adapters.sql.appends import event_of_draft, message_of_draft, other_content, reply_not_found
 from sanctum_messaging.adapters.sql.rows import MESSAGE, message_of
-from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
+from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, insert_rows
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
 from sanctum_messaging.domain import rules
 from sanctum_messaging.domain.errors import NotFoundError, SanctumError
@@ -51,19 +51,13 @@ _STORED = f"""
 SELECT json_group_array(json_array({MESSAGE}))
 FROM json_each(:ids) AS wanted JOIN message m ON m.id = wanted.value
 """
-_INSERT_MESSAGES = """
-INSERT INTO message (id, conversation_id, seq, sender_id, device_id, client_message_id, type, body, metadata, reply_to,
-    created_at, version, content_hash)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 10, 1, value ->> 11
-FROM json_each(:messages)
+_MESSAGES = """
+message (id, conversation_id, seq, sender_id, device_id, client_message_id, type, body, metadata, reply_to, created_at,
+    version, content_hash)
 """
-_INSERT_EVENTS = """
-INSERT INTO event (position, tag, tenant, conversation_id, seq, kind, actor_id, at, message_id)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'message.created', value ->> 5, value ->> 6,
-    value ->> 7
-FROM json_each(:events)
-"""
+# The position is the row's number, which is one more than the highest: the newest event is never deleted. Where it is
+# given, SQLite keeps what the statement changes until it ends, in a file if that is much, and takes twice as long.
+_EVENTS = "event (tag, tenant, conversation_id, seq, kind, actor_id, at, message_id)"
 
 
 @dataclass(slots=True)
@@ -145,8 +139,11 @@ class _Run:
         if not self.events:
             return
         messages = [message for message, _ in self._fresh.values()]
-        self._connection.execute(_INSERT_MESSAGES, {"messages": encode([*map(_message_row, messages, self._hashes)])})
-        self._connection.execute(_INSERT_EVENTS, {"events": encode([*map(_event_row, self.events, messages)])})
+        insert_rows(self._connection, _MESSAGES, [*map(_message_row, messages, self._hashes)])
+        insert_rows(self._connection, _EVENTS, [*map(_event_row, self.events, messages)])
+        if self._connection.last_insert_rowid() != self.events[-1].position:
+            message = "the table event has lost its newest row"
+            raise RuntimeError(message)
 
     def completed(
         self, results: tuple[AppendedMessage | SanctumError | str, ...]
@@ -178,17 +175,18 @@ def _message_row(message: Message, content_hash: str) -> tuple[Any, ...]:
         message.metadata,
         message.reply_to,
         message.created_at,
+        message.version,
         content_hash,
     )
 
 
 def _event_row(event: Event, message: Message) -> tuple[Any, ...]:
     return (
-        event.position,
         event.tag,
         event.tenant,
         event.conversation_id,
         event.seq,
+        event.kind.value,
         event.actor_id,
         event.at,
         message.id,

@@ -15,6 +15,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
@@ -23,7 +24,7 @@ import msgspec
 from sanctum_messaging.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
 R = TypeVar("R")
@@ -195,6 +196,17 @@ def fetch_row(
     for row in connection.execute(sql, bindings):
         return tuple(row)
     return None
+
+
+def insert_rows(connection: apsw.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of plain values with one statement, in one step: a fifth of what it takes to unpack them from JSON.
+
+    ``into`` is a table of ours with its columns. What contradicts a constraint takes the whole transaction back, so
+    that SQLite need not keep what this statement alone has changed.
+    """
+    row = f"({', '.join('?' * len(rows[0]))})"
+    statement = f"INSERT OR ROLLBACK INTO {into} VALUES {', '.join([row] * len(rows))}"
+    connection.execute(statement, [*chain.from_iterable(rows)])
 
 
 def encode(rows: object) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import apsw
@@ -9,7 +10,7 @@ import pytest
 
 from sanctum_messaging.adapters.sql.migrations import Migration, MigrationError
 from sanctum_messaging.adapters.sqlite import migrate
-from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
+from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError, insert_rows
 from sanctum_messaging.adapters.sqlite.migrate import apply_migrations, find_unapplied
 from sanctum_messaging.domain.errors import UnavailableError
 
@@ -54,6 +55,25 @@ async def test_a_failed_work_leaves_nothing_and_the_next_goes_on(database: Datab
         await database.write(fail)
     await database.write(insert)
     assert await probe_of(database) == 1
+
+
+async def test_rows_that_contradict_a_constraint_leave_nothing_and_the_next_go_on(database: Database) -> None:
+    columns = "revocation (id, tenant, kind, value, not_before, created_at)"
+
+    def add(connection: apsw.Connection, keys: tuple[int, ...]) -> None:
+        insert(connection)
+        insert_rows(connection, columns, [revoke(key) for key in keys])
+
+    def revoke(key: int) -> tuple[object, ...]:
+        return key, "t", "user", "it's", 0, None if key < 0 else 17
+
+    for taken in (1, -1):
+        with pytest.raises(apsw.ConstraintError):
+            await database.write(partial(add, keys=(1, 2, taken)))
+        assert await probe_of(database) == 0
+    await database.write(partial(add, keys=(1, 2)))
+    rows = await database.read(lambda connection: list(connection.execute("SELECT * FROM revocation")))
+    assert rows == [revoke(1), revoke(2)]
 
 
 async def test_a_refused_commit_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
