@@ -18,7 +18,7 @@ from sanctum_messaging.protocol.session import Due, Phase, ServerSession
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sanctum_messaging.domain.model import Millis
+    from sanctum_messaging.domain.model import Actor, Millis
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.registry import Parts
     from sanctum_messaging.observability.hot_events import Fields
@@ -60,6 +60,8 @@ class Connection:
         self._ending: asyncio.Task[None] | None = None
         self._running: tuple[asyncio.Task[None], ...] = ()
         self._persisting = False
+        self._was_full = False
+        """Whether the socket was full when it was last looked at: it may have moved since, or not."""
         self._asked_for: Millis | None = None
         """The expiry because of which the client was asked for a fresh token."""
 
@@ -95,8 +97,9 @@ class Connection:
         task.add_done_callback(self._forget_task)
 
     def read_on(self) -> None:
-        """Take the frames that wait for room."""
-        self._dialogue.go_on()
+        """Take the frames that wait for room, if any do."""
+        if not self._dialogue.listening:
+            self._dialogue.go_on()
 
     def fail(self, error: Exception) -> None:
         """Close for what went wrong; the client comes back to another connection."""
@@ -128,37 +131,38 @@ class Connection:
         self.delivery.reply(Drain(reconnect_in_ms=reconnect_in_ms))
         self.close(CloseCode.DRAIN)
 
-    def tick(self, now: float) -> None:
-        """Look at all that depends on time."""
+    def tick(self, now: float, wall_ms: int) -> None:
+        """Look at all that depends on time; ``wall_ms`` is what the other clock says.
+
+        Nearly always nothing is due, and there are many connections: what each look costs is what an idle one costs.
+        """
         if self._closing is not None:
             return
         due = self._session.find_due(now, listening=self._dialogue.listening)
-        if isinstance(due, CloseCode):
+        was_full, self._was_full = self._was_full, self._transport.is_full
+        actor, opening = self._dialogue.actor, self._dialogue.opening
+        if due is not None and due is not Due.PING:
             self.close(due)
-        elif self.delivery.is_stalled(now):
+        elif (was_full or self._was_full) and self.delivery.is_stalled(now):
             self.close(CloseCode.SLOW)
-        elif not self._holds_token():
+        elif actor is not None and not self._holds_token(actor, wall_ms):
             self.close(CloseCode.TOKEN_EXPIRED)
-        elif due is Due.PING:
-            self.delivery.ping()
-        if self._is_persist_due(now):
-            self._persisting = True
-            self.spawn(self._persist)
+        else:
+            if due is not None:
+                self.delivery.ping()
+            if opening is not None and not self._persisting and opening.resume.is_due(now):
+                self._persisting = True
+                self.spawn(self._persist)
 
-    def _holds_token(self) -> bool:
+    def _holds_token(self, actor: Actor, wall_ms: int) -> bool:
         """Ask for a fresh token once the present one ends soon; false when it has been over for too long."""
-        actor = self._dialogue.actor
-        if actor is None:
+        left = actor.expires_at - wall_ms
+        if left > self._settings.token_notice_ms:
             return True
-        left = actor.expires_at - self._settings.now()
-        if left <= self._settings.token_notice_ms and self._asked_for != actor.expires_at:
+        if self._asked_for != actor.expires_at:
             self._asked_for = actor.expires_at
             self.delivery.reply(AuthRequired(expires_at=present_time(actor.expires_at)))
         return left > -self._settings.token_grace_ms
-
-    def _is_persist_due(self, now: float) -> bool:
-        opening = self._dialogue.opening
-        return self._closing is None and not self._persisting and opening is not None and opening.resume.is_due(now)
 
     async def _persist(self) -> None:
         try:

@@ -230,9 +230,9 @@ class WebSocketHub:
 
     def tick(self, turn: slice = slice(None)) -> None:
         """Look at all that depends on time, and at the connections whose turn it is; called every ``tick_seconds``."""
-        now = self.settings.monotonic()
+        now, wall_ms = self.settings.monotonic(), self.settings.now()
         for connection in tuple(self._parts.registry.connections)[turn]:
-            connection.tick(now)
+            connection.tick(now, wall_ms)
         self._drain.tick(now)
         self._users.expire(now)
         self._signals.tick(now)

@@ -45,10 +45,10 @@ class Resume:
 
     def is_due(self, now: float) -> bool:
         """Tell whether to persist now: soon after progress, and sometimes to stay alive and notice a takeover."""
-        elapsed = now - self._persisted_at
-        if elapsed >= self._settings.persist_seconds:
-            return True
-        return elapsed >= self._settings.ack_persist_seconds and self.cursor != self._persisted
+        elapsed, settings = now - self._persisted_at, self._settings
+        # Each acknowledgement that moves it is another cursor.
+        has_moved = self.cursor is not self._persisted
+        return elapsed >= (settings.ack_persist_seconds if has_moved else settings.persist_seconds)
 
     async def persist(self) -> bool:
         """Store the cursor; false if another socket has taken the session over."""
