@@ -37,15 +37,13 @@ async def guess(target: Target) -> None:
             secrets.token_hex(40),
         )
         # Some try again, until they are told to wait.
-        address = random_address() if number % 10 else "198.51.100.7"
-        await target.call(
-            "refused token",
-            "GET",
-            "/v1/conversations",
-            token=shown[number % 3],
-            expected=(401, 429),
-            X_Forwarded_For=address,
-        )
+        await show(target, shown[number % 3], random_address() if number % 10 else "198.51.100.7")
+
+
+async def show(target: Target, token: str, address: str, at: str | None = None) -> None:
+    """Show a token that is none."""
+    path, expected = "/v1/conversations", (401, 429)
+    await target.call("refused token", "GET", path, token=token, expected=expected, at=at, X_Forwarded_For=address)
 
 
 async def visit(target: Target) -> None:

@@ -35,6 +35,8 @@ RECENT = 20
 SWEEPS = 12
 TOKENS = 10_500
 """More than the tokens that an instance remembers, each from another address."""
+REFUSED = 4_500
+"""More than the addresses that an instance remembers for having shown something that is no token."""
 WARM_UP = 0.2
 """The share of the time in which memory may grow, at least: connections are opened and end, and SQLite fills what it
 keeps. It lasts until the ring holds nothing any more that it was filled with: of that, no frames were asked for."""
@@ -161,10 +163,11 @@ class Soak:
     async def _fill(self) -> None:
         await _run_some([self._speak_before(each) for each in self._crowd])
         await _run_some([self._read_before(each) for each in self._crowd[:: ROOM // 3] * (SWEEPS // 3)])
-        every = range(TOKENS)
-        for service in self._target.services:
-            visits = (callers.call_as_visitor(self._target, f"first-{each}", service.base_url) for each in every)
-            await _run_some(list(visits))
+        for place in (service.base_url for service in self._target.services):
+            await _run_some([callers.call_as_visitor(self._target, f"first-{each}", place) for each in range(TOKENS)])
+            await _run_some(
+                [callers.show(self._target, "none", callers.random_address(), place) for _ in range(REFUSED)]
+            )
         print(f"filled after {self._now:.0f} s", flush=True)  # noqa: T201 - it takes long
 
     async def _speak_before(self, member: Member) -> None:
