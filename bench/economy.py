@@ -1,10 +1,12 @@
 """What one send costs the service: over a socket against over HTTP, and over a socket with ten receivers.
 
-64 sends are in flight, as in ``http`` and ``sockets``. A sender on a socket also gets the event of his own message.
+64 sends are in flight, as in ``http`` and ``sockets``, of the same text and without limits on either side.
+How many of them share a commit is told for both. A sender on a socket also gets the event of his own message.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import http, sockets
@@ -14,12 +16,27 @@ from bench.measuring import median, micros, millis, read_main_thread_cpu_seconds
 from bench.servers import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.measuring import Run
     from bench.servers import Service
 
 RECEIVERS = 10
+_NAME = "economy: server CPU of a send over a socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a send took of the server's processor time, in seconds, and how many shared a commit."""
+
+    whole: float
+    loop: float
+    batch: float
+
+    @property
+    def others(self) -> float:
+        """What was not the event loop's thread is the database's."""
+        return self.whole - self.loop
 
 
 async def measure(run: Run) -> list[Figure]:
@@ -35,36 +52,33 @@ async def measure(run: Run) -> list[Figure]:
         audience.leave()
         for each in (*alone, *heard):
             each.close()
-    columns = list(zip(*rounds[1:], strict=True))
-    whole = [median([cost for cost, _ in column]) for column in columns]
-    loops = [median([loop for _, loop in column]) for column in columns]
-    return _figures(whole, loops)
+    return _figures(*zip(*rounds[1:], strict=True))
 
 
-async def _measure(service: Service, subject: http.Subject | sockets.Subject, seconds: float) -> tuple[float, float]:
-    """Return what a send takes of the server's processor time, and of the event loop's."""
+async def _measure(service: Service, subject: http.Subject | sockets.Subject, seconds: float) -> Cost:
+    commits = await service.read_metric("sanctum_append_commits_total")
     before = read_main_thread_cpu_seconds(service.pid)
     load = await subject.measure(seconds)
-    return load.cpu_per_answer, (read_main_thread_cpu_seconds(service.pid) - before) / len(load.latencies)
+    sends, loop = len(load.latencies), read_main_thread_cpu_seconds(service.pid) - before
+    commits = await service.read_metric("sanctum_append_commits_total") - commits
+    return Cost(load.cpu_per_answer, loop / sends, sends / commits)
 
 
 def _receivers(number: int) -> list[str]:
     return [f"receiver-{number}-{each}" for each in range(RECEIVERS)]
 
 
-def _figures(whole: Sequence[float], loops: Sequence[float]) -> list[Figure]:
-    name = "economy: server CPU of a send over a socket"
+def _figures(alone: Sequence[Cost], over_http: Sequence[Cost], heard: Sequence[Cost]) -> list[Figure]:
+    def compare(name: str, unit: str, read: Callable[[Cost], float], at_most: float | None = None) -> Figure:
+        ours, baseline = (median([read(each) for each in costs]) for costs in (alone, over_http))
+        against = "the same over HTTP"
+        return Figure(name=name, value=ours, unit=unit, baseline=baseline, against=against, at_most_ratio=at_most)
+
+    received = median([each.whole for each in heard])
     return [
-        *(
-            Figure(
-                name=f"{name}{what}",
-                value=micros(costs[0]),
-                unit="µs",
-                baseline=micros(costs[1]),
-                against="the same over HTTP",
-                at_most_ratio=at_most,
-            )
-            for what, costs, at_most in (("", whole, 0.5), (", the event loop's thread", loops, None))
-        ),
-        Figure(name=f"{name}, {RECEIVERS} receivers", value=millis(whole[2]), unit="ms", at_most=0.35),
+        compare(_NAME, "µs", lambda cost: micros(cost.whole), 0.5),
+        compare(f"{_NAME}, the event loop's thread", "µs", lambda cost: micros(cost.loop)),
+        compare(f"{_NAME}, the database's thread", "µs", lambda cost: micros(cost.others)),
+        compare("economy: sends over a socket that share a commit", "", lambda cost: cost.batch),
+        Figure(name=f"{_NAME}, {RECEIVERS} receivers", value=millis(received), unit="ms", at_most=0.35),
     ]

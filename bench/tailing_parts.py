@@ -17,7 +17,7 @@ from sanctum_messaging.adapters.redis.contents import decode_events, encode_even
 from sanctum_messaging.adapters.redis.counts import BusCounts
 from sanctum_messaging.adapters.redis.envelope import Envelopes, Header, Kind
 from sanctum_messaging.adapters.redis.reception import Reception
-from sanctum_messaging.adapters.sql.appends import draw_tag, event_of_draft, message_of_draft
+from sanctum_messaging.adapters.sql.appends import draw_tags, event_of_draft, message_of_draft
 from sanctum_messaging.app import GC_THRESHOLDS
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, ConversationId, Cursor, Position, Seq
@@ -116,7 +116,7 @@ class _World:
         number = next(self._numbers)
         draft = build_draft(self._conversations[number % len(self._conversations)])
         message = message_of_draft(draft, Seq(number // len(self._conversations) + 1))
-        return event_of_draft(draft, message, Cursor(Position(number + 1), draw_tag()))
+        return event_of_draft(draft, message, Cursor(Position(number + 1), draw_tags(1)[0]))
 
 
 def _open_hub(log: EventLog) -> WebSocketHub:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.store import MessageBounds, VisibleMessage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewMessage:
     """A message that someone wants to send."""
 

@@ -80,7 +80,8 @@ class ParticipantChange:
     private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+# Every send makes one of the next, and of ``Event``; see ``model.Message``.
+@dataclass(slots=True)
 class MessageChange:
     """A message as it is now.
 
@@ -106,7 +107,7 @@ class NewEvent:
     body: EventBody
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """A fact in the log."""
 

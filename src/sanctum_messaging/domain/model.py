@@ -165,7 +165,10 @@ class Participant:
     pinned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+# Of what every send makes one, nothing is frozen: that would take four times as long. Nobody changes one all the same.
+
+
+@dataclass(slots=True)
 class Message:
     """A message; ``body`` and ``metadata`` are none once it was deleted."""
 
@@ -185,7 +188,7 @@ class Message:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageDraft:
     """A send that was checked for form, and not yet for what only the log can know.
 

@@ -110,7 +110,7 @@ Stale = Literal["stale"]
 """The rows that a decision rests on have changed: decide again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AppendedMessage:
     """A message that is on disk; ``replayed`` if an earlier send of the same client message id put it there."""
 

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, assert_never
 
 from sanctum_messaging.adapters.postgres.change_document import document_of
-from sanctum_messaging.adapters.sql.appends import draw_tag, numbered
+from sanctum_messaging.adapters.sql.appends import draw_tags, numbered
 from sanctum_messaging.adapters.sql.idempotency import decode_answer, key_reused
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import Cursor, Position, Seq, UserId
@@ -39,7 +39,7 @@ async def append_change(database: Database, change: Change, now: Millis) -> Chan
     idempotency = change.idempotency
     if idempotency is None and change.answer.created:
         idempotency = Idempotency(_NOBODY, secrets.token_hex(16), "")
-    tags = [draw_tag() for _ in change.events]
+    tags = draw_tags(len(change.events))
     document = document_of(change, tags, now, idempotency=idempotency, attempt=secrets.token_hex(8))
     rows = await database.append(_APPEND, document, repeatable=idempotency is not None)
     return _outcome_of(change, tags, rows[0])

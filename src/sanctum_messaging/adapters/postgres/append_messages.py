@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from sanctum_messaging.adapters.sql.appends import (
-    draw_tag,
+    draw_tags,
     event_of_draft,
     message_of_draft,
     other_content,
@@ -42,7 +42,7 @@ async def append_messages(database: Database, batch: Sequence[MessageDraft]) -> 
     A batch is one commit and its client message ids are unique, so that it may be repeated after a lost connection: a
     draft that is found stored under its own id was written by the lost attempt and is no replay.
     """
-    tags = [draw_tag() for _ in batch]
+    tags = draw_tags(len(batch))
     head, *rows = await database.append(_APPEND, *_columns(batch), tags, repeatable=True)
     run = _Run(batch, tags, Cursor(Position(head["position"]), head["tag"]))
     results = tuple(run.result_of(row) for row in rows)

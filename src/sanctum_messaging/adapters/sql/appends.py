@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 _TAG_BYTES = 4
 
 
-def draw_tag() -> str:
-    """Draw an event's tag; it is never derived, so that no other log holds the same."""
-    return os.urandom(_TAG_BYTES).hex()
+def draw_tags(count: int) -> list[str]:
+    """Draw the tags of so many events; they are never derived, so that no other log holds the same.
+
+    All at once, since each time that randomness is asked for, another thread may take the interpreter.
+    """
+    digits = os.urandom(count * _TAG_BYTES).hex()
+    return [digits[at : at + 2 * _TAG_BYTES] for at in range(0, len(digits), 2 * _TAG_BYTES)]
 
 
 def message_of_draft(draft: MessageDraft, seq: Seq) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from sanctum_messaging.adapters.sql.appends import numbered
+from sanctum_messaging.adapters.sql.appends import draw_tags, numbered
 from sanctum_messaging.adapters.sql.rows import direct_key
 from sanctum_messaging.adapters.sqlite import projection
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
@@ -62,7 +62,7 @@ def append_change(connection: apsw.Connection, change: Change, now: Millis) -> C
     if _is_stale(connection, change):
         return ChangeOutcome("stale", None)
     head = read_head(connection)
-    events = _write_events(connection, change, Numbering(head, {}))
+    events = _write_events(connection, change, Numbering(head, {}, draw_tags(len(change.events))))
     if change.idempotency is not None:
         insert_answer(connection, change.tenant, change.idempotency, change.answer, now=now)
     return ChangeOutcome(Appended(change.answer, events), Committed(head, events))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sanctum_messaging.adapters.sql.appends import event_of_draft, message_of_draft, other_content, reply_not_found
+from sanctum_messaging.adapters.sql.appends import (
+    draw_tags,
+    event_of_draft,
+    message_of_draft,
+    other_content,
+    reply_not_found,
+)
 from sanctum_messaging.adapters.sql.rows import MESSAGE, message_of
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json, insert_rows
 from sanctum_messaging.adapters.sqlite.head import Numbering, read_head
@@ -76,7 +82,7 @@ def append_messages(connection: apsw.Connection, batch: Sequence[MessageDraft]) 
     head = read_head(connection)
     found = _look_up(connection, batch)
     seqs = {draft.conversation_id: each.last_seq for draft, each in zip(batch, found, strict=True) if each.last_seq}
-    run = _Run(connection, Numbering(head, seqs))
+    run = _Run(connection, Numbering(head, seqs, draw_tags(len(batch))))
     results = tuple(run.decide(draft, each) for draft, each in zip(batch, found, strict=True))
     run.write()
     return MessageBatch(run.completed(results), Committed(head, tuple(run.events)))

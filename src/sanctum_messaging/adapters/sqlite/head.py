@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.adapters.sql.appends import draw_tag
 from sanctum_messaging.adapters.sqlite.database import fetch_row
 from sanctum_messaging.domain.model import Cursor, Position, Seq
 
@@ -39,10 +38,12 @@ class Numbering:
 
     head: Cursor
     seqs: dict[ConversationId, int]
+    tags: list[str]
+    """One for each event that may be appended."""
 
     def next(self, conversation_id: ConversationId) -> tuple[Cursor, Seq]:
-        """Number the next event of a conversation; its tag is drawn here, and never derived."""
-        self.head = Cursor(Position(self.head.position + 1), draw_tag())
+        """Number the next event of a conversation."""
+        self.head = Cursor(Position(self.head.position + 1), self.tags.pop())
         seq = self.seqs.get(conversation_id, 0) + 1
         self.seqs[conversation_id] = seq
         return self.head, Seq(seq)
