@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,7 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SLICE = 200
-"""Connections that write per tick, about 2 ms, so that a large conversation does not hold everybody else up."""
+"""Connections that write per tick at most, so that a large conversation does not hold everybody else up."""
+_SLICE_SECONDS = 0.002
+"""How long they may take: what is left is written in the next ticks, and everything else goes on between."""
+_FEW = 16
+"""So many take less than that."""
+
+_GONE = object()
 
 
 class Writer(Protocol):
@@ -22,9 +29,14 @@ class Writer(Protocol):
 
 
 class Flush:
-    """However many events are applied in a tick, each connection writes once."""
+    """However many events are applied in a tick, each connection writes once.
 
-    def __init__(self) -> None:
+    Where many have something to write, whoever came last does so next, in turns with whoever has waited longest: one
+    event to a few is not held up by many to a thousand, nor those by it.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._pending: dict[Writer, None] = {}
         self._scheduled = False
         self._callbacks: list[Callable[[], None]] = []
@@ -48,16 +60,28 @@ class Flush:
 
     def _run(self) -> None:
         self._scheduled = False
-        if len(self._pending) <= _SLICE:
+        if len(self._pending) <= _FEW:
             turn, self._pending = self._pending, {}
-        else:
-            turn = dict.fromkeys(islice(self._pending, _SLICE))
             for writer in turn:
-                del self._pending[writer]
-            self._schedule()
-        for writer in turn:
-            writer.write()
+                writer.write()
+        else:
+            self._write_slice()
         if self._callbacks and not self._pending:
             callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:
                 callback()
+
+    def _write_slice(self) -> None:
+        """Have them write in turns from both ends, for as long as a slice takes."""
+        pending, over = self._pending, self._monotonic() + _SLICE_SECONDS
+        half = min(len(pending) + 1, _SLICE) // 2
+        newest, oldest = list(islice(reversed(pending), half)), list(islice(pending, half))
+        for pair in zip(newest, oldest, strict=True):
+            for writer in pair:
+                # Where both ends meet one of them is there twice.
+                if pending.pop(writer, _GONE) is not _GONE:
+                    writer.write()
+            if self._monotonic() > over:
+                break
+        if pending and not self._scheduled:
+            self._schedule()
