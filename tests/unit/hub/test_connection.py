@@ -64,6 +64,22 @@ class TestTimeouts:
         await ben.over()
         assert world.hub.counters.connections == 0
 
+    async def test_who_reads_now_and_then_stays(self, world: World, sockets: Sockets) -> None:
+        group = await world.create("ada", "ben")
+        ben = await sockets.live("ben")
+        for _ in range(3):
+            ben.transport.stall()
+            await world.send(group, "ada")
+            await ben.transport.stalled.wait()
+            for _ in range(2):
+                world.pass_time(10)
+                await ben.push("pong")
+            ben.transport.flow()
+            world.pass_time(10)
+            await ben.push("pong")
+        await ben.settle(world.hub.tail)
+        assert not world.hub.counters.closes
+
     @pytest.mark.parametrize("world", [{"close_seconds": 0.01}], indirect=True)
     async def test_a_peer_that_never_reads_again_is_let_go(self, world: World, sockets: Sockets) -> None:
         group = await world.create("ada", "ben")
