@@ -56,11 +56,11 @@ class Audience:
         return await cls.join_with(service, [service.token(user) for user in users])
 
     @classmethod
-    async def join_with(cls, server: Server, tokens: list[str], *, at_once: int = _AT_ONCE) -> Self:
+    async def join_with(cls, server: Server, tokens: list[str]) -> Self:
         """Connect with each of these tokens and wait until all are live."""
         audience = cls()
-        for first in range(0, len(tokens), at_once):
-            await asyncio.gather(*(audience._greet(server, token) for token in tokens[first : first + at_once]))
+        for first in range(0, len(tokens), _AT_ONCE):
+            await asyncio.gather(*(audience._greet(server, token) for token in tokens[first : first + _AT_ONCE]))
         async with asyncio.timeout(_WAIT_SECONDS):
             await audience._live.reach(len(tokens))
         return audience

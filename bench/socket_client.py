@@ -60,8 +60,7 @@ class Socket(asyncio.Protocol):
     async def shake_hands(self, path: str, token: str = "") -> None:
         """Become a WebSocket, once connected."""
         assert self._transport is not None
-        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-        self._transport.write(_HANDSHAKE.format(path=path, authorization=authorization).encode())
+        self._transport.write(build_handshake(path, token))
         await self._opened
 
     def skip_handshake(self) -> None:
@@ -70,10 +69,8 @@ class Socket(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """Send a text frame."""
-        size = len(text)
-        length = bytes([0x80 | size]) if size < _TWO_BYTES else bytes([0x80 | _TWO_BYTES]) + size.to_bytes(2)
         assert self._transport is not None
-        self._transport.write(bytes([_TEXT]) + length + _ZERO_MASK + text)
+        self._transport.write(frame_text(text))
 
     def pause_reading(self) -> None:
         """Read nothing any more."""
@@ -135,6 +132,19 @@ class Socket(asyncio.Protocol):
         self._is_open = True
         self._opened.set_result(None)
         return True
+
+
+def build_handshake(path: str, token: str = "") -> bytes:
+    """Write the request that asks for a WebSocket."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return _HANDSHAKE.format(path=path, authorization=authorization).encode()
+
+
+def frame_text(text: bytes) -> bytes:
+    """Frame a text as a client does."""
+    size = len(text)
+    length = bytes([0x80 | size]) if size < _TWO_BYTES else bytes([0x80 | _TWO_BYTES]) + size.to_bytes(2)
+    return bytes([_TEXT]) + length + _ZERO_MASK + text
 
 
 def _find_frame(buffer: bytearray, at: int) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.figures import Figure
+from bench.herd import Member, come
 from bench.measuring import median, micros, millis
 from bench.servers import UNLIMITED, serve
 from bench.socket_client import RefusedError, Socket
@@ -42,7 +43,6 @@ class Client:
     cursor: str = ""
     resume_token: str = ""
     events: int = 0
-    opened: float = 0.0
     live: float = 0.0
     refused: int = 0
     socket: Socket | None = None
@@ -57,10 +57,14 @@ class Client:
             except RefusedError as refused:
                 self.refused += 1
                 await asyncio.sleep(_find_retry_after(refused))
-        self.opened = time.perf_counter()
-        known = {"cursor": self.cursor, "resumeToken": self.resume_token} if self.cursor else {}
-        self.socket.send(msgspec.json.encode({"op": "hello", **known}))
+        self.socket.send(self.greeting)
         await self.is_live.wait()
+
+    @property
+    def greeting(self) -> bytes:
+        """What it says first: where to go on."""
+        known = {"cursor": self.cursor, "resumeToken": self.resume_token} if self.cursor else {}
+        return msgspec.json.encode({"op": "hello", **known})
 
     def leave(self) -> None:
         """Hang up."""
@@ -97,20 +101,34 @@ async def measure(run: Run) -> list[Figure]:
 
 async def _measure_few(service: Service, clients: Sequence[Client], rounds: int) -> list[Figure]:
     """Have some come back at once, and each time others, whom this process does not know."""
-    taken, cpu = [], []
+    measured = []
     for first in range(0, min(rounds * FEW, len(clients) - FEW + 1), FEW):
-        some, before = clients[first : first + FEW], service.cpu_seconds
-        await _come(service, some, at_once=FEW)
-        cpu.append((service.cpu_seconds - before) / FEW)
-        taken.append(max(each.live - each.opened for each in some))
-        _check_missed(some)
-        await _leave(service, some)
+        measured.append(await _measure_herd(service, clients[first : first + FEW]))
+        await _wait_for_none(service)
+    last, usual, behind, whole, own, theirs = (median(column) for column in zip(*measured, strict=True))
     what = f"storm: {FEW} that missed {MISSED} each"
     return [
-        Figure(name=f"{what}, handshake to live, the last", value=millis(median(taken)), unit="ms", at_most=_MOST_MS),
-        Figure(name=f"{what}, server CPU of one", value=micros(median(cpu)), unit="µs"),
+        Figure(name=f"{what}, handshake to live, the last", value=millis(last), unit="ms", at_most=_MOST_MS),
+        Figure(name=f"{what}, handshake to live, the median", value=millis(usual), unit="ms"),
+        Figure(name=f"{what}, last handshake to the last live", value=millis(behind), unit="ms"),
+        Figure(name=f"{what}, first to connect to the last live", value=millis(whole), unit="ms"),
+        Figure(name=f"{what}, server CPU of one", value=micros(own) / FEW, unit="µs"),
+        Figure(name=f"{what}, CPU of the client itself", value=micros(theirs) / FEW, unit="µs"),
         Figure(name=f"{what}, pages from the database", value=await service.read_metric(_PAGES), unit="1", at_most=0),
     ]
+
+
+async def _measure_herd(service: Service, some: Sequence[Client]) -> tuple[float, ...]:
+    """Return how long some waited for their streams, the last and the median; all of it; and both sides' CPU."""
+    before = service.cpu_seconds
+    async with come(service.port, [Member(each.token, each.greeting.decode()) for each in some]) as herd:
+        own = service.cpu_seconds - before
+        for client, arrival in zip(some, herd.arrivals, strict=True):
+            client.events = arrival.events
+            client.resume_token, client.cursor = arrival.welcome["resumeToken"], arrival.welcome["cursor"]
+    _check_missed(some)
+    behind = herd.last_live - herd.last_opened
+    return max(herd.waited), median(herd.waited), behind, herd.last_live, own, herd.cpu_seconds
 
 
 async def _measure_all(service: Service, clients: Sequence[Client], begun: float) -> list[Figure]:
@@ -157,9 +175,14 @@ async def _come(service: Service, clients: Sequence[Client], *, at_once: int) ->
 
 
 async def _leave(service: Service, clients: Iterable[Client]) -> None:
-    """Hang up, and wait until the service is done with it: it is no part of who comes next."""
+    """Hang up, and wait until that is over: it is no part of who comes next."""
     for each in clients:
         each.leave()
+    await _wait_for_none(service)
+
+
+async def _wait_for_none(service: Service) -> None:
+    """Wait until the service is done with all."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while await service.read_metric("sanctum_connections"):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(_POLL_SECONDS)
