@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.model import DeviceId, UserId
 from sanctum_messaging.hub.opening import Handshake
 from tests.acting import actor
@@ -176,10 +177,25 @@ class TestSend:
         group = await world.create("ada", "ben")
         ada, ben = await sockets.live("ada"), await sockets.live("ben")
         await ada.push("send", conversationId=group, clientMessageId="c1", body="Hello")
-        await ada.push("send", conversationId="nowhere", clientMessageId="c2", body="Hello")
         ada.transport.vanish()
-        await ben.assert_event("message.created", body="Hello")
         await ada.over()
+        await ben.assert_event("message.created", body="Hello")
+
+    async def test_that_is_refused_when_its_connection_has_ended_is_nobodys(
+        self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outcome: asyncio.Future[AppendedMessage] = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(world.writer, "append_message", lambda _: outcome)
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+        ada = await sockets.live("ada")
+        await ada.push("send", conversationId="c", clientMessageId="c1", body="Hello")
+        ada.transport.vanish()
+        await ada.over()
+        outcome.set_exception(UnavailableError("Not now."))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert faults == []
 
     async def test_that_fails_as_nobody_foresaw_ends_its_connection(
         self, world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
