@@ -19,6 +19,7 @@ from sanctum_messaging.server.frame_reader import FrameReader
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from sanctum_messaging.ports.transport import Listener
     from sanctum_messaging.server.limits import ServerLimits
@@ -52,6 +53,7 @@ class AcceptedSocket(asyncio.Protocol):
         "_transport",
         "_unparsed",
         "is_full",
+        "write",
     )
 
     def __init__(
@@ -66,6 +68,8 @@ class AcceptedSocket(asyncio.Protocol):
     ) -> None:
         """Take a connection over, which does not read now; ``early`` came behind the handshake."""
         self.is_full = False
+        self.write: Callable[[bytes], None] = transport.write
+        """The connection's own, so that nothing lies between; see ``_stop_writing`` for when it is not."""
         self._transport = transport
         self._loop = loop
         self._limits = limits
@@ -109,15 +113,10 @@ class AcceptedSocket(asyncio.Protocol):
     def unsent(self) -> int:
         return self._transport.get_write_buffer_size()
 
-    def write(self, frames: bytes) -> None:
-        # Behind a close nothing may follow, and a connection that is lost refuses what it is given.
-        if not self._closing and not self._transport.is_closing():
-            self._transport.write(frames)
-
     def close(self, code: int, reason: str) -> None:
         if self._closing or self._transport.is_closing():
             return
-        self._closing = True
+        self._stop_writing()
         self._reader.send_close(code, reason)
         self._answer()
         self._departure.abort_after(self._limits.close_seconds)
@@ -128,6 +127,7 @@ class AcceptedSocket(asyncio.Protocol):
 
     def finish(self) -> None:
         """End without a close frame, once what was written is read."""
+        self.write = _write_nothing
         if not self._departure.has_begun and not self._transport.is_closing():
             self._transport.close()
             self._departure.abort_after(self._limits.close_seconds)
@@ -170,6 +170,7 @@ class AcceptedSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self.write = _write_nothing  # A connection that is lost refuses what it is given.
         self.is_full = True
         self._deadline.cancel()
         self._departure.cancel()
@@ -240,9 +241,15 @@ class AcceptedSocket(asyncio.Protocol):
 
     # The end.
 
+    def _stop_writing(self) -> None:
+        """Let nothing follow a close."""
+        self._closing = True
+        self.write = _write_nothing
+
     def _take_close(self) -> None:
         """Answer the client's close, or take it as the answer to ours."""
-        was_closing, self._closing = self._closing, True
+        was_closing = self._closing
+        self._stop_writing()
         self._unparsed = _NOTHING
         if not was_closing:
             self._answer()
@@ -252,7 +259,7 @@ class AcceptedSocket(asyncio.Protocol):
 
     def _fail(self) -> None:
         """End for something that the client did."""
-        self._closing = True
+        self._stop_writing()
         self._unparsed = _NOTHING
         sent = self._reader.close_sent
         self._leave()
@@ -283,3 +290,7 @@ class AcceptedSocket(asyncio.Protocol):
         self._transport.write_eof()
         self._transport.resume_reading()
         self._departure.abort_after(self._limits.linger_seconds)
+
+
+def _write_nothing(_frames: bytes) -> None:
+    """Stand for a connection that is over."""
