@@ -37,6 +37,26 @@ _LIVE = Phase.LIVE
 class Delivery:
     """The outgoing side of a connection, all of it synchronous but the reading of pages from the database."""
 
+    __slots__ = (
+        "_catch_up",
+        "_ending",
+        "_epoch",
+        "_events",
+        "_flows",
+        "_owner",
+        "_progress",
+        "_reading",
+        "_replies",
+        "_reply_bytes",
+        "_session",
+        "_source",
+        "_transport",
+        "_user",
+        "delivered",
+        "pending_bytes",
+        "position",
+    )
+
     def __init__(self, source: Source, transport: Transport, session: ServerSession, owner: Owner) -> None:
         self._source = source
         self._transport = transport
@@ -50,9 +70,12 @@ class Delivery:
         """Whether a task is reading a page. Until it has, nobody else takes what follows the position."""
         self.delivered = 0
         """Events that were handed over."""
-        self._events: list[Delivered] = []
+        self._flows = False
+        """Whether the stream is live and the client knows: there is nothing to write but replies and events."""
+        self._events: Sequence[Delivered] = ()
+        """What is pending of the live stream; as it came, so that all who keep up share it."""
         self.pending_bytes = 0
-        self._replies: list[bytes | type[ServerPing | ServerPong]] = []
+        self._replies: Sequence[bytes | type[ServerPing | ServerPong]] = ()
         """What is sent before any event; heartbeats get their cursor when they are sent."""
         self._reply_bytes = 0
         self._epoch = 0
@@ -70,14 +93,13 @@ class Delivery:
 
     def stop(self) -> None:
         """Take nothing from the hub any more, and drop what is pending: it is read again, now or after a resume."""
-        self._events.clear()
-        self.pending_bytes = 0
+        self._events, self.pending_bytes, self._flows = (), 0, False
         if self._user is not None:
             self._user.live = tuple(each for each in self._user.live if each is not self)
 
     def end(self) -> None:
         """Write the replies that are left, and nothing after them; events that are pending come after a resume."""
-        is_over, self._ending = self._ending, True
+        is_over, self._ending, self._flows = self._ending, True, False
         self._epoch += 1
         if self._replies and not is_over:
             self._write_replies()
@@ -117,14 +139,13 @@ class Delivery:
 
     def push(self, events: Sequence[Delivered], size: int) -> None:
         """Take events of the live stream, of so many bytes; with too much pending, stop being live instead."""
-        if not self._events:
+        if self._events:
+            self._events, self.pending_bytes = (*self._events, *events), self.pending_bytes + size
+        else:
+            self._events, self.pending_bytes = events, size
             self._source.flush.add(self)
-        self._events += events
-        self.pending_bytes += size
-        if (
-            self._transport.is_full
-            and self.pending_bytes + self._transport.unsent > self._source.settings.pending_bytes
-        ):
+        transport = self._transport
+        if transport.is_full and self.pending_bytes + transport.unsent > self._source.settings.pending_bytes:
             self._source.counters.fell_behind += 1
             self.fall_behind()
 
@@ -157,26 +178,38 @@ class Delivery:
         """Tell whether the peer has long taken nothing of what it was sent; to be asked every now and then."""
         return self._progress.find_standstill(self._transport, now) >= self._source.settings.stall_seconds
 
+    def take(self) -> tuple[Transport, bytes] | None:
+        """Take what is pending if it is in one piece, and all there is to write; otherwise write what there is."""
+        if not self._flows or self._replies or len(self._events) != 1 or self._transport.is_full:
+            self.write()
+            return None
+        ((self.position, frames, count),) = self._events
+        self._events, self.pending_bytes = (), 0
+        self._source.counters.deliveries += count
+        self.delivered += count
+        return self._transport, frames
+
+    def fail(self, error: Exception) -> None:
+        """End the connection, since it could not be written to."""
+        self._owner.fail(error)
+
     def write(self) -> None:
         """Write all there is, as long as the peer takes it; what is left follows when there is room."""
         if self._ending:
             return
         try:
             while not self._transport.is_full:
-                if self._events and not self._replies:
+                if self._replies:
+                    self._write_replies()
+                elif self._events:
                     self._write_events()
-                    if not self._events and self._session.announced:
-                        return
-                elif not self._write_next():
+                elif self._flows or not self._go_on():
                     return
         except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
-            self._owner.fail(error)
+            self.fail(error)
 
-    def _write_next(self) -> bool:
-        """Write what is next, unless that is events; false if there is nothing, or nothing yet."""
-        if self._replies:
-            self._write_replies()
-            return True
+    def _go_on(self) -> bool:
+        """Bring the stream one step nearer to being live; false if there is nothing to do, or nothing yet."""
         if self._session.announces_live:
             return self._announce_live()
         if self._session.phase is Phase.CATCHING_UP and self._catch_up is not None and not self._reading:
@@ -185,11 +218,12 @@ class Delivery:
 
     def _announce_live(self) -> bool:
         self._session.note_announced()
+        self._flows = True
         self._transport.write(frame_text(encode_frame(Live(cursor=str(self.settle())))))
         return True
 
     def _write_replies(self) -> None:
-        replies, self._replies, self._reply_bytes = self._replies, [], 0
+        replies, self._replies, self._reply_bytes = self._replies, (), 0
         self._transport.write(b"".join([each if isinstance(each, bytes) else self._encode(each) for each in replies]))
         if not self._ending:
             self._owner.read_on()
@@ -200,7 +234,7 @@ class Delivery:
     def _write_events(self) -> None:
         """Write what is pending of the live stream, or a part of it if it is much."""
         if self.pending_bytes <= _AT_ONCE_BYTES:
-            events, self._events, self.pending_bytes = self._events, [], 0
+            events, self._events, self.pending_bytes = self._events, (), 0
         else:
             events = self._take_some()
         if len(events) == 1:
@@ -209,15 +243,14 @@ class Delivery:
         else:
             self._hand_over_all(events, events[-1][0])
 
-    def _take_some(self) -> list[Delivered]:
+    def _take_some(self) -> Sequence[Delivered]:
         """Take what may be written at once of the pending events, and at least one."""
         size = count = 0
         for count, (_, frames, _) in enumerate(self._events):  # noqa: B007 - how many fit is what is asked
             size += len(frames)
             if size > _AT_ONCE_BYTES:
                 break
-        taken = self._events[: count or 1]
-        del self._events[: len(taken)]
+        taken, self._events = self._events[: count or 1], self._events[count or 1 :]
         self.pending_bytes -= sum(len(frames) for _, frames, _ in taken)
         return taken
 
@@ -238,10 +271,10 @@ class Delivery:
         rest = catch_up.rest(self.position)
         if rest is None or self._user is None:
             return False
-        self._events.extend(rest)
-        self.pending_bytes = sum(len(frame) for _, frame, _ in rest)
+        self._events, self.pending_bytes = rest, sum(len(frame) for _, frame, _ in rest)
         self._user.live += (self,)
         self._session.go_live()
+        self._flows = self._session.announced
         return True
 
     def _read_on(self, catch_up: CatchUp) -> bool:
@@ -266,7 +299,7 @@ class Delivery:
         self._source.flush.add(self)
 
     def _queue(self, reply: bytes | type[ServerPing | ServerPong]) -> None:
-        self._replies.append(reply)
+        self._replies = (*self._replies, reply)
         if isinstance(reply, bytes):
             self._reply_bytes += len(reply)
         self._source.flush.add(self)

@@ -54,7 +54,7 @@ class FanOut:
         self._conversation = None
         if not run:
             return
-        events = list(_join(run))
+        events = tuple(_join(run))
         size = sum([len(frames) for _, frames, _ in events])
         for user in self._audience:
             for receiver in user.live:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from sanctum_messaging.ports.transport import Transport
 
 _SLICE = 200
 """Connections that write per tick at most, so that a large conversation does not hold everybody else up."""
 _SLICE_SECONDS = 0.002
 """How long they may take: what is left is written in the next ticks, and everything else goes on between."""
-_FEW = 16
-"""So many take less than that."""
-
-_GONE = object()
+_FEW = 8
+"""So many take less than that, and what is looked at of so many stays in the processor's caches."""
 
 
 class Writer(Protocol):
-    """Who has something to write. It never raises: the others would not get their turn."""
+    """Who has something to write."""
 
-    def write(self) -> None:
-        """Write it."""
+    def take(self) -> tuple[Transport, bytes] | None:
+        """Give what is to be written now, and to what; none if that is not all there is to do, and it was done.
+
+        It never raises: the others would not get their turn.
+        """
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Take note that what was given could not be written."""
         ...
 
 
@@ -61,9 +68,8 @@ class Flush:
     def _run(self) -> None:
         self._scheduled = False
         if len(self._pending) <= _FEW:
-            turn, self._pending = self._pending, {}
-            for writer in turn:
-                writer.write()
+            few, self._pending = self._pending, {}
+            _write([*few])
         else:
             self._write_slice()
         if self._callbacks and not self._pending:
@@ -75,13 +81,29 @@ class Flush:
         """Have them write in turns from both ends, for as long as a slice takes."""
         pending, over = self._pending, self._monotonic() + _SLICE_SECONDS
         half = min(len(pending) + 1, _SLICE) // 2
-        newest, oldest = list(islice(reversed(pending), half)), list(islice(pending, half))
-        for pair in zip(newest, oldest, strict=True):
-            for writer in pair:
-                # Where both ends meet one of them is there twice.
-                if pending.pop(writer, _GONE) is not _GONE:
-                    writer.write()
+        ends = zip(islice(reversed(pending), half), islice(pending, half), strict=True)
+        # Where both ends meet one of them is there twice.
+        writers = list(dict.fromkeys(chain.from_iterable(ends)))
+        for first in range(0, len(writers), _FEW):
+            few = writers[first : first + _FEW]
+            for writer in few:
+                del pending[writer]
+            _write(few)
             if self._monotonic() > over:
                 break
         if pending and not self._scheduled:
             self._schedule()
+
+
+def _write(few: Sequence[Writer]) -> None:
+    """Have all take first, and write then.
+
+    A system call leaves little of the interpreter in the caches nearest to the processor, so the less there is to do
+    between two of them, the less each delivery takes.
+    """
+    taken = [(writer, given) for writer in few if (given := writer.take()) is not None]
+    for writer, (transport, frames) in taken:
+        try:
+            transport.write(frames)
+        except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
+            writer.fail(error)

@@ -68,7 +68,7 @@ class TestASlowReader:
         group, _ = await slow_reader(world, sockets)
         await world.send_many(group, "ada", 200, LARGE)
         (connection,) = world.hub._parts.registry.connections
-        assert connection.delivery._events == []
+        assert not connection.delivery._events
         assert connection.delivery.pending_bytes == 0
 
     async def test_reads_from_the_database_what_the_ring_has_dropped(self, world: World, sockets: Sockets) -> None:
