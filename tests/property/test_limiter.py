@@ -15,7 +15,7 @@ from sanctum_messaging.adapters.memory.limiter import MemoryLimiter
 from sanctum_messaging.adapters.redis.limit_batch import Batch, Check
 from sanctum_messaging.domain.limits import Charge, Level, Limit, Scope, Verdict
 from tests.conftest import HandClock
-from tests.contract.limiting import ExactLimits
+from tests.contract.limiting import Answer, ExactLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,9 @@ def hold_against_the_model(
         charges = [Charge(limit, key) for limit, wanted in zip(limits, chosen, strict=False) if wanted]
         charges = charges or [Charge(limits[0], key)]
         expected = (model.look(charges), model.take(charges))
-        assert look_and_take(model.now_ms, charges) == expected
+        levels, verdict = look_and_take(model.now_ms, charges)
+        assert (levels, Answer.of(verdict)) == expected
+        assert expected[1].is_tightest(verdict.tightest)
         retry_after = expected[1].retry_after_ms
 
 

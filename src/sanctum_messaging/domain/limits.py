@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Left = tuple[int, int]
+"""How often a limit may be drawn on at once, and in how many milliseconds all of it will be there again."""
 
 
 class Use(StrEnum):
@@ -63,25 +69,39 @@ class Level(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether all charges together passed, with the level of each afterwards, in their order.
+    """Whether all charges together passed, and what is left of the limit of each afterwards, in their order.
 
     If one did not, ``refused`` is the limit that has to be waited for longest, nothing was taken from any, and after
     ``retry_after_ms`` the same charges pass, if nobody else uses the limits meanwhile.
     """
 
-    levels: tuple[Level, ...]
+    charges: Sequence[Charge] = ()
+    left: Sequence[Left] = ()
     refused: Limit | None = None
     retry_after_ms: int = 0
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What is left, in words."""
+        return tuple([Level(limit, *left) for (limit, _), left in zip(self.charges, self.left, strict=True)])
+
+    @property
+    def tightest(self) -> Level:
+        """The level that is in the way, or else will be first: every answer tells this one, and hardly any the rest."""
+        place = self.left.index(min(self.left))
+        if self.refused is not None:
+            place = [limit for limit, _ in self.charges].index(self.refused)
+        return Level(self.charges[place][0], *self.left[place])
 
 
 # A debt is what was used of a limit and has not come back yet. Its unit is so small that nothing is ever rounded: one
 # use is ``interval_ms`` of it, and each millisecond ``max`` of it come back.
 
 
-def level_at(limit: Limit, debt: int) -> Level:
-    """Tell the level of a limit with such a debt."""
+def left_at(limit: Limit, debt: int) -> Left:
+    """Tell what is left of a limit with such a debt."""
     interval, most = limit.interval_ms, limit.max
-    return Level(limit, (most * interval - debt) // interval, (debt + most - 1) // most)
+    return (most * interval - debt) // interval, (debt + most - 1) // most
 
 
 def wait_ms(limit: Limit, debt: int) -> int:

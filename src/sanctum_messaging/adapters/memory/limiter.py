@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.limits import Level, Verdict, level_at, wait_ms
+from sanctum_messaging.domain.limits import Level, Verdict, left_at, wait_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sanctum_messaging.domain.limits import Charge, Limit
+    from sanctum_messaging.domain.limits import Charge, Left, Limit
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import LocalLimiter
 
@@ -41,26 +41,28 @@ class MemoryLimiter:
         """Take one from each limit, or nothing from any; see the port."""
         now = int(self._monotonic() * 1000)
         longest, refused = 0, None
-        debts: list[tuple[_Callers, str, int]] = []
+        found: list[tuple[_Callers, str, int]] = []
         for limit, key in charges:
-            known = self._callers.get(limit.name)
-            callers = known if known is not None and known.limit is limit else self._callers_of(limit)
+            callers = self._callers.get(limit.name)
+            if callers is None or callers.limit is not limit:
+                callers = self._callers_of(limit)
             debt = callers.full_at.get(key, 0) - now * callers.max
-            if debt < 0:
-                debt = 0
-            elif debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
+            if debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
                 longest, refused = wait, limit
-            debts.append((callers, key, debt))
-        if refused is not None:
-            return Verdict(tuple([level_at(callers.limit, debt) for callers, _, debt in debts]), refused, longest)
-        return Verdict(tuple([callers.take(key, debt, now) for callers, key, debt in debts]))
+            found.append((callers, key, debt))
+        if refused is None:
+            return Verdict(charges, _take_each(found, now))
+        left = [left_at(callers.limit, max(0, debt)) for callers, _, debt in found]
+        return Verdict(charges, left, refused, longest)
 
     def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
         """Tell what would be refused; see the port."""
         now = int(self._monotonic() * 1000)
         longest, refused = 0, None
         for limit, key in charges:
-            callers = self._callers_of(limit)
+            callers = self._callers.get(limit.name)
+            if callers is None or callers.limit is not limit:
+                callers = self._callers_of(limit)
             debt = callers.full_at.get(key, 0) - now * callers.max
             if debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
                 longest, refused = wait, limit
@@ -69,7 +71,7 @@ class MemoryLimiter:
     def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels; see the port."""
         now = int(self._monotonic() * 1000)
-        return tuple([level_at(limit, self._debt(limit, key, now)) for limit, key in charges])
+        return tuple([Level(limit, *left_at(limit, self._debt(limit, key, now))) for limit, key in charges])
 
     def __len__(self) -> int:
         return sum(len(callers.full_at) for callers in self._callers.values())
@@ -95,10 +97,6 @@ class LocalOnly:
         """Take one from each limit; see the port."""
         return self._local.take(charges)
 
-    def take_now(self, charges: Sequence[Charge]) -> Verdict:
-        """Take one from each limit, which never waits; see the port."""
-        return self._local.take(charges)
-
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels; see the port."""
         return self._local.look(charges)
@@ -107,24 +105,18 @@ class LocalOnly:
 class _Callers:
     """Those who have not all of one limit: for each, when he will have it, in parts of a millisecond."""
 
-    __slots__ = ("_few", "_max_callers", "full_at", "interval_ms", "limit", "max", "passing")
+    __slots__ = ("_max_callers", "few", "full_at", "interval_ms", "limit", "max", "passing", "whole")
 
     def __init__(self, limit: Limit, max_callers: int) -> None:
         self.limit, self.max, self.interval_ms = limit, limit.max, limit.interval_ms
         self.passing = (limit.max - 1) * limit.interval_ms
         """The debt with which one more may be taken."""
-        self._max_callers, self._few = max_callers, min(max_callers, FEW)
+        self.whole = limit.max * limit.interval_ms
+        """The debt with which nothing is left."""
+        self._max_callers, self.few = max_callers, min(max_callers, FEW)
         self.full_at: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, key: str, debt: int, now: int) -> Level:
-        """Add one use to what he has used, and tell his level."""
-        if len(self.full_at) >= self._few and key not in self.full_at:
-            self._make_room(now * self.max)
-        debt += self.interval_ms
-        self.full_at[key] = now * self.max + debt
-        return level_at(self.limit, debt)
-
-    def _make_room(self, now: int) -> None:
+    def make_room(self, now: int) -> None:
         """Forget those of longest standing who have all again, and if it is full one who has not."""
         full_at = self.full_at
         for _ in range(min(LOOKED_AT, len(full_at))):
@@ -142,3 +134,16 @@ class _Callers:
         few = [self.full_at.popitem(last=False) for _ in range(min(COMPARED, len(self.full_at)))]
         few.remove(min(few, key=lambda each: each[1]))
         self.full_at.update(few)
+
+
+def _take_each(found: Sequence[tuple[_Callers, str, int]], now: int) -> list[Left]:
+    """Add one use to what each has used, and tell what is left. Every request passes here: it calls next to nothing."""
+    left = []
+    for callers, key, debt in found:
+        full_at, most, interval = callers.full_at, callers.max, callers.interval_ms
+        if key not in full_at and len(full_at) >= callers.few:
+            callers.make_room(now * most)
+        used = interval + debt if debt > 0 else interval
+        full_at[key] = now * most + used
+        left.append(((callers.whole - used) // interval, (used + most - 1) // most))
+    return left

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sanctum_messaging.domain.limits import Verdict, level_at, wait_ms
+from sanctum_messaging.domain.limits import Verdict, left_at, wait_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,10 +120,10 @@ class Reply:
         """Say it in the words of the port, as it is after so many milliseconds in which nobody took anything."""
         longest = 0
         refused: Limit | None = None
-        levels = []
+        left = []
         for (limit, _), then in zip(self.check.charges, self.debts, strict=True):
             debt = max(0, then - elapsed_ms * limit.max)
-            levels.append(level_at(limit, debt))
+            left.append(left_at(limit, debt))
             if not self.passed and (wait := wait_ms(limit, debt)) > longest:
                 longest, refused = wait, limit
-        return Verdict(tuple(levels), refused, longest)
+        return Verdict(self.check.charges, left, refused, longest)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.redis.limit_batch import INSTANCE_SECONDS
-from sanctum_messaging.domain.limits import Charge, Level, Verdict
+from sanctum_messaging.domain.limits import Charge, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +56,12 @@ class Shares:
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each share, or nothing from any."""
         self._decided_at = self._monotonic()
-        levels, refused, retry_after_ms = self._local.take(self._of(charges))
-        return Verdict(_renamed(charges, levels), self._limit_of(refused), retry_after_ms)
+        _, left, refused, retry_after_ms = self._local.take(self._of(charges))
+        return Verdict(charges, left, self._limit_of(refused), retry_after_ms)
 
-    def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
-        """Tell the levels of the shares."""
-        return _renamed(charges, self._local.look(self._of(charges)))
+    def look(self, charges: Sequence[Charge]) -> Verdict:
+        """Tell the levels of the shares and take nothing."""
+        return Verdict(charges, [(level.remaining, level.reset_ms) for level in self._local.look(self._of(charges))])
 
     def told_ms(self, charge: Charge) -> int:
         """Return in how many milliseconds the limit can be full at the earliest, by what was let pass here.
@@ -90,8 +90,3 @@ class Shares:
 
     def _limit_of(self, share: Limit | None) -> Limit | None:
         return None if share is None else self._shares[share.name.removeprefix("share-of-")][0]
-
-
-def _renamed(charges: Sequence[Charge], levels: Sequence[Level]) -> tuple[Level, ...]:
-    """Tell the levels of shares as those of the limits."""
-    return tuple([Level(limit, *level[1:]) for (limit, _), level in zip(charges, levels, strict=True)])

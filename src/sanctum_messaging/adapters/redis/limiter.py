@@ -20,7 +20,6 @@ from sanctum_messaging.adapters.redis.connection import UNAVAILABLE
 from sanctum_messaging.adapters.redis.limit_batch import Batch, Check
 from sanctum_messaging.adapters.redis.limit_refusals import Refusals
 from sanctum_messaging.adapters.redis.limit_shares import Shares
-from sanctum_messaging.domain.limits import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from sanctum_messaging.adapters.redis.limit_batch import Reply
-    from sanctum_messaging.domain.limits import Charge, Level
+    from sanctum_messaging.domain.limits import Charge, Level, Verdict
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import LocalLimiter
 
@@ -95,12 +94,6 @@ class RedisLimiter:
         """Take one from each limit, or nothing from any; see the port."""
         self.counts.checks += 1
         return await self._decide(charges, takes=True)
-
-    def take_now(self, charges: Sequence[Charge]) -> Verdict | None:
-        """Take as far as Redis need not be asked, or can't be; see the port."""
-        found = self._find_known(charges, takes=True) if self._waiting == 0 else None
-        self.counts.checks += found is not None
-        return found
 
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels and take nothing; see the port."""
@@ -173,7 +166,7 @@ class RedisLimiter:
 
     def _decide_here(self, charges: Sequence[Charge], *, takes: bool) -> Verdict:
         if not takes:
-            return Verdict(self._shares.look(charges))
+            return self._shares.look(charges)
         self.counts.local += 1
         return self._shares.take(charges)
 
