@@ -16,7 +16,7 @@ from bench.figures import Figure, render_table
 
 BENCHMARKS = (
     *("store", "http", "protocol", "sockets", "fanout", "listing", "catchup", "storm", "memory", "guards"),
-    *("deliveries", "promptness", "bursts", "stuck", "idle", "opening", "wide", "economy"),
+    *("deliveries", "promptness", "bursts", "lone", "stuck", "idle", "opening", "wide", "economy"),
     *("postgres", "postgres_reads", "plan_trap", "latency", "tailing", "sweep", "limiter"),
 )
 _LONGEST_SECONDS = 300

@@ -2,6 +2,7 @@
 
 A ``send`` appends as many messages as its body says, in commits as the writer makes them of sends that wait, and all at
 once: nothing is stored and nothing is answered in between, so that what a burst costs is what the hub makes of it.
+Everybody is in one room, but for the user ``LONE``, who has a room of his own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sanctum_messaging.domain.model import (
     Position,
     Seq,
     SessionId,
+    TenantId,
     UserId,
 )
 from sanctum_messaging.hub.endpoints.asgi import WebSocketEndpoint
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.resume_store import ResumeState
 
 ROOM = ConversationId("01900000-0000-7000-8000-000000000000")
+LONE, LONE_ROOM = "lone", ConversationId("01900000-0000-7000-8000-000000000001")
 COMMIT = 50
 """Messages of one commit; the writer takes up to five times as many."""
 _DEVICE = DeviceId("bench")
@@ -57,34 +60,35 @@ _WEEK_MS = 604_800_000
 
 
 class MemoryLog:
-    """Everybody is in the one room, and nobody ever reads: all that is needed is in the ring."""
+    """Nobody ever reads: all that is needed is in the ring."""
 
     def __init__(self) -> None:
         self.head = ORIGIN
         self._numbers = itertools.count(1)
 
-    def append(self, sender: UserId, count: int) -> Committed:
+    def append(self, room: ConversationId, sender: UserId, count: int) -> Committed:
         """Append messages in one commit."""
         before = self.head
-        events = tuple(self._create(sender) for _ in range(count))
+        events = tuple(self._create(room, sender) for _ in range(count))
         self.head = events[-1].cursor
         return Committed(before, events)
 
     async def read_head(self) -> Any:  # noqa: ANN401 - a cursor
         return self.head
 
-    async def read_memberships(self, users: Sequence[object]) -> Sequence[Memberships]:
-        return [Memberships(self.head, {ROOM: (Interval(Seq(1)),)}, ORIGIN.position)] * len(users)
+    async def read_memberships(self, users: Sequence[tuple[TenantId, UserId]]) -> Sequence[Memberships]:
+        rooms = [LONE_ROOM if name == LONE else ROOM for _, name in users]
+        return [Memberships(self.head, {room: (Interval(Seq(1)),)}, ORIGIN.position) for room in rooms]
 
     async def read_newest(self, _limit: int) -> Sequence[Event]:
         return ()
 
-    def _create(self, sender: UserId) -> Event:
+    def _create(self, room: ConversationId, sender: UserId) -> Event:
         number, now = next(self._numbers), Millis(time.time_ns() // 1_000_000)
         name, seq = MessageId(f"01900000-0000-7000-8000-{number:012x}"), Seq(number)
-        message = Message(name, ROOM, seq, sender, _DEVICE, f"m{number}", "text", BODY, "{}", None, now)
+        message = Message(name, room, seq, sender, _DEVICE, f"m{number}", "text", BODY, "{}", None, now)
         kind, body = EventKind.MESSAGE_CREATED, MessageChange(message)
-        return Event(Position(number), "0123abcd", DEFAULT_TENANT, ROOM, seq, kind, sender, now, body)
+        return Event(Position(number), "0123abcd", DEFAULT_TENANT, room, seq, kind, sender, now, body)
 
 
 async def authenticate(credentials: Credentials, origin: str | None, peer: str | None) -> Actor:
@@ -114,8 +118,9 @@ def create_hub() -> WebSocketHub:
     async def on_frame(actor: Actor, frame: Send | Read | Typing, /) -> FrameResult:
         if not isinstance(frame, Send):
             raise ForbiddenError("Messages only.")
-        for _ in range(0, int(frame.body), COMMIT):
-            hub.apply(log.append(actor.user, COMMIT))
+        count = int(frame.body)
+        for begun in range(0, count, COMMIT):
+            hub.apply(log.append(frame.conversation_id, actor.user, min(COMMIT, count - begun)))
         return FrameResult()
 
     hub = WebSocketHub(
