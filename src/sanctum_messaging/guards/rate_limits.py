@@ -11,7 +11,7 @@ from sanctum_messaging.domain.errors import RateLimitedError
 from sanctum_messaging.domain.limits import Use, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sanctum_messaging.domain.limits import Charge, Level, Limit
     from sanctum_messaging.domain.model import Actor
@@ -93,20 +93,30 @@ class RateLimits:
         charges = self._limits.of_request(use, actor, address)
         self._settle(await self._limiter.take(charges) if charges else NO_LIMITS, tell)
 
-    async def take_frame(self, use: Use, actor: Actor) -> None:
+    def take_frame(self, use: Use, actor: Actor) -> Awaitable[None] | None:
         """Take from the caller's limits for a frame: its socket was counted against the address when it was opened.
+
+        Nothing is left to await where there is no limit, or where it is known here.
 
         Raises:
             RateLimitedError: one of them has nothing left, and nothing was taken from any.
         """
         charges = self._limits.of_actor(use, actor)
-        if charges:
-            self._settle(await self._limiter.take(charges))
+        if not charges:
+            return None
+        verdict = self._limiter.take_now(charges)
+        if verdict is None:
+            return self._take(charges)
+        self._settle(verdict)
+        return None
 
     async def look(self, actor: Actor, address: str | None) -> Sequence[Level]:
         """Tell what is left of all that this caller draws on."""
         charges = self._limits.of_everything(actor, address)
         return await self._limiter.look(charges) if charges else ()
+
+    async def _take(self, charges: Sequence[Charge]) -> None:
+        self._settle(await self._limiter.take(charges))
 
     def _take_here(self, charges: Sequence[Charge]) -> None:
         if charges:

@@ -95,6 +95,12 @@ class RedisLimiter:
         self.counts.checks += 1
         return await self._decide(charges, takes=True)
 
+    def take_now(self, charges: Sequence[Charge]) -> Verdict | None:
+        """Take as far as Redis need not be asked, or can't be; see the port."""
+        found = self._find_known(charges, takes=True) if self._waiting == 0 else None
+        self.counts.checks += found is not None
+        return found
+
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels and take nothing; see the port."""
         return (await self._decide(charges, takes=False)).levels
