@@ -16,6 +16,7 @@ from sanctum_messaging.protocol.codes import CLOSE_REASONS, CloseCode
 from sanctum_messaging.server.deadline import Deadline
 from sanctum_messaging.server.departure import Departure
 from sanctum_messaging.server.frame_reader import FrameReader
+from sanctum_messaging.server.whole_texts import read_texts
 
 if TYPE_CHECKING:
     import logging
@@ -193,6 +194,13 @@ class AcceptedSocket(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         reader = self._reader
+        if reader.is_between_messages:
+            texts, taken = read_texts(data)
+            for text in texts:
+                self._tell(text)
+            if taken == len(data):
+                return
+            data = data[taken:]
         reader.receive_data(data)
         for frame in reader.events_received():
             if isinstance(frame, Frame) and frame.opcode not in {_PING, _PONG, _CLOSE}:
@@ -213,8 +221,11 @@ class AcceptedSocket(asyncio.Protocol):
             # What follows is another message, with a deadline of its own.
             self._is_watched = False
             self._deadline.lift()
+        self._tell(bytes(data) if pieces[0].opcode is Opcode.BINARY else str(data, "utf-8"))
+
+    def _tell(self, message: str | bytes) -> None:
         if not self._closing and self._listener is not None:
-            self._listener.message_received(bytes(data) if pieces[0].opcode is Opcode.BINARY else str(data, "utf-8"))
+            self._listener.message_received(message)
 
     def _answer(self) -> None:
         """Write what the reader has to say: pongs, and closes."""

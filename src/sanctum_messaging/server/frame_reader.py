@@ -28,6 +28,7 @@ _TEXT = Opcode.TEXT
 _BINARY = Opcode.BINARY
 _CLOSE = Opcode.CLOSE
 _CONT = Opcode.CONT
+_OPEN = State.OPEN
 _MAX_CONTROL_BYTES = 125
 
 
@@ -65,6 +66,11 @@ class FrameReader(Protocol):
     def is_amid(self) -> bool:
         """Whether a message, or a frame, has begun and is not whole."""
         return self.current_size is not None or not self._ends_frame
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether what comes next may be a message that is read without the parser, as long as it is all there."""
+        return self.current_size is None and self._ends_frame and self.state is _OPEN
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Parse what came."""
