@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 Task = asyncio.Task[Any]
 
@@ -22,7 +22,7 @@ class HandlerDeadline:
     def begin(self) -> Task:
         """Watch the current task from now on; ``finish`` has to follow with what is returned."""
         loop = asyncio.get_running_loop()
-        task = cast("Task", asyncio.current_task(loop))  # whatever is awaited runs in one
+        task: Task = asyncio.current_task(loop)  # type: ignore[assignment]  # whatever is awaited runs in one
         due = self._due[task] = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_at(due, self._look)
@@ -34,8 +34,8 @@ class HandlerDeadline:
 
     def finish(self, task: Task) -> None:
         """Watch no more."""
-        self._due.pop(task, None)
-        self._ended.discard(task)
+        if self._due.pop(task, None) is None:
+            self._ended.discard(task)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

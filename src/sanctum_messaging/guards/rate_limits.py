@@ -91,7 +91,8 @@ class RateLimits:
             RateLimitedError: one of them has nothing left, and nothing was taken from any.
         """
         charges = self._limits.of_request(use, actor, address)
-        self._settle(await self._limiter.take(charges) if charges else NO_LIMITS, tell)
+        verdict = self._limiter.take_now(charges) if charges else NO_LIMITS
+        self._settle(await self._limiter.take(charges) if verdict is None else verdict, tell)
 
     def take_frame(self, use: Use, actor: Actor) -> Awaitable[None] | None:
         """Take from the caller's limits for a frame: its socket was counted against the address when it was opened.

@@ -71,7 +71,8 @@ class Answer:
         """Send a message on, with no step of its own in between."""
         if message["type"] in _STARTS:
             self.status = message["status"]
-            message["headers"] = [*secured(message.get("headers", ())), self._id]
+            headers = message["headers"] = secured(message.get("headers", ()))
+            headers.append(self._id)
         else:
             self.bytes += len(message.get("body", b""))
         return self._send(message)

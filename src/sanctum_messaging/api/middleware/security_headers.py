@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sanctum_messaging.api.calls import Headers
-
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -20,10 +18,8 @@ NO_STORE = (b"cache-control", b"no-store")
 _UNLESS_CACHED = (*ALWAYS, NO_STORE)
 
 
-def secured(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def secured(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Add them; an answer that says itself how it may be cached keeps that."""
-    headers = tuple(headers)
-    for name, _ in headers:
-        if name == NO_STORE[0]:
-            return headers + ALWAYS
-    return headers + _UNLESS_CACHED
+    all_headers = list(headers)
+    all_headers += ALWAYS if NO_STORE[0] in dict(all_headers) else _UNLESS_CACHED
+    return all_headers
