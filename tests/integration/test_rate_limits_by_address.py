@@ -133,6 +133,19 @@ async def test_too_many_refused_tokens_keep_only_refused_ones_waiting(tmp_path: 
         refused(await Visitor(api, "ann", ELSEWHERE).stranger.get(PATH, **bad), 401, "unauthenticated")
 
 
+async def test_once_forged_tokens_used_up_their_address_nobody_looks_at_their_signatures(tmp_path: Path) -> None:
+    async with visited(tmp_path, PROXIED, max=3, auth_failures=0) as (_, ann):
+        signed, _, signature = ann.headers["Authorization"].rpartition(".")
+        forged = [{"Authorization": f"{signed}.{number:08}{signature[8:]}"} for number in range(5)]
+        for each in forged[:3]:
+            refused(await ann.stranger.get(PATH, **each), 401, "unauthenticated")
+        before = await count_tokens_looked_at(ann)
+        assert before == 3
+        refused(await ann.stranger.get(PATH, **forged[3]), 429, "rate_limited")
+        assert await ann.shake_hands(**forged[4]) == 429
+        assert await count_tokens_looked_at(ann) == before
+
+
 async def test_addresses_on_the_list_have_no_limit_and_their_users_do(tmp_path: Path) -> None:
     listed = {**PROXIED, "RATE_LIMIT_ALLOWLIST": "127.0.0.1, 203.0.113.0/29"}
     async with visited(tmp_path, listed, max=1, connect_per_address=1, auth_failures=1, read_per_user=4) as (api, ann):
@@ -158,3 +171,8 @@ async def test_behind_a_proxy_that_ends_tls_ones_own_pages_may_call(
         own = {"X-Forwarded-Proto": "https", "Origin": "https://sanctum.test", "Host": "sanctum.test"}
         assert (await ann.caller.get(PATH, **own)).status_code == status
         assert await ann.shake_hands(**own) == handshake
+
+
+async def count_tokens_looked_at(visitor: Visitor) -> int:
+    lines = (await visitor.stranger.get("/metrics")).text.splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith("sanctum_token_cache_misses_total "))
