@@ -178,21 +178,6 @@ class Delivery:
         """Tell whether the peer has long taken nothing of what it was sent; to be asked every now and then."""
         return self._progress.find_standstill(self._transport, now) >= self._source.settings.stall_seconds
 
-    def take(self) -> tuple[Transport, bytes] | None:
-        """Take what is pending if it is in one piece, and all there is to write; otherwise write what there is."""
-        if not self._flows or self._replies or len(self._events) != 1 or self._transport.is_full:
-            self.write()
-            return None
-        ((self.position, frames, count),) = self._events
-        self._events, self.pending_bytes = (), 0
-        self._source.counters.deliveries += count
-        self.delivered += count
-        return self._transport, frames
-
-    def fail(self, error: Exception) -> None:
-        """End the connection, since it could not be written to."""
-        self._owner.fail(error)
-
     def write(self) -> None:
         """Write all there is, as long as the peer takes it; what is left follows when there is room."""
         if self._ending:
@@ -206,7 +191,7 @@ class Delivery:
                 elif self._flows or not self._go_on():
                     return
         except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
-            self.fail(error)
+            self._owner.fail(error)
 
     def _go_on(self) -> bool:
         """Bring the stream one step nearer to being live; false if there is nothing to do, or nothing yet."""

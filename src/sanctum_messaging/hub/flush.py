@@ -8,30 +8,21 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sanctum_messaging.ports.transport import Transport
+    from collections.abc import Callable
 
 _SLICE = 200
 """Connections that write per tick at most, so that a large conversation does not hold everybody else up."""
 _SLICE_SECONDS = 0.002
 """How long they may take: what is left is written in the next ticks, and everything else goes on between."""
 _FEW = 8
-"""So many take less than that, and what is looked at of so many stays in the processor's caches."""
+"""So many take less than that; the clock is looked at after so many."""
 
 
 class Writer(Protocol):
-    """Who has something to write."""
+    """Who has something to write. It never raises: the others would not get their turn."""
 
-    def take(self) -> tuple[Transport, bytes] | None:
-        """Give what is to be written now, and to what; none if that is not all there is to do, and it was done.
-
-        It never raises: the others would not get their turn.
-        """
-        ...
-
-    def fail(self, error: Exception) -> None:
-        """Take note that what was given could not be written."""
+    def write(self) -> None:
+        """Write it."""
         ...
 
 
@@ -69,7 +60,8 @@ class Flush:
         self._scheduled = False
         if len(self._pending) <= _FEW:
             few, self._pending = self._pending, {}
-            _write([*few])
+            for writer in few:
+                writer.write()
         else:
             self._write_slice()
         if self._callbacks and not self._pending:
@@ -88,22 +80,8 @@ class Flush:
             few = writers[first : first + _FEW]
             for writer in few:
                 del pending[writer]
-            _write(few)
+                writer.write()
             if self._monotonic() > over:
                 break
         if pending and not self._scheduled:
             self._schedule()
-
-
-def _write(few: Sequence[Writer]) -> None:
-    """Have all take first, and write then.
-
-    A system call leaves little of the interpreter in the caches nearest to the processor, so the less there is to do
-    between two of them, the less each delivery takes.
-    """
-    taken = [(writer, given) for writer in few if (given := writer.take()) is not None]
-    for writer, (transport, frames) in taken:
-        try:
-            transport.write(frames)
-        except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are written to
-            writer.fail(error)

@@ -3,25 +3,13 @@ from __future__ import annotations
 import asyncio
 
 from sanctum_messaging.hub.flush import Flush
-from tests.unit.hub.in_memory import RecordingTransport
 
 
-class Counted(RecordingTransport):
-    """Has something to write each time, and notes how often that was written."""
-
+class Counted:
     def __init__(self) -> None:
-        super().__init__()
         self.times = 0
-        self.faults: list[Exception] = []
 
-    def take(self) -> tuple[Counted, bytes] | None:
-        return self, b"frames"
-
-    def fail(self, error: Exception) -> None:
-        self.faults.append(error)
-
-    def write(self, frames: bytes) -> None:
-        assert frames == b"frames"
+    def write(self) -> None:
         self.times += 1
 
 
@@ -51,10 +39,10 @@ async def test_a_slice_takes_two_milliseconds_and_what_a_few_more_take() -> None
     now = 0.0
 
     class Slow(Counted):
-        def write(self, frames: bytes) -> None:
+        def write(self) -> None:
             nonlocal now
             now += 0.0004
-            super().write(frames)
+            super().write()
 
     flush, writers = Flush(lambda: now), [Slow() for _ in range(100)]
     for writer in writers:
@@ -76,44 +64,6 @@ async def test_a_lone_event_waits_for_no_more_than_a_slice_and_holds_nobody_up()
         assert [writer.times for writer in writers[: 100 * slices]] == [1] * 100 * slices
     await asyncio.sleep(0)
     assert all(writer.times == 1 for writer in writers)
-
-
-async def test_all_of_a_few_take_before_the_first_is_written() -> None:
-    done: list[str] = []
-
-    class Noting(Counted):
-        def take(self) -> tuple[Counted, bytes] | None:
-            done.append("take")
-            return super().take()
-
-        def write(self, frames: bytes) -> None:
-            done.append("write")
-            super().write(frames)
-
-    flush = Flush()
-    for writer in (Noting(), Noting()):
-        flush.add(writer)
-    await asyncio.sleep(0)
-    assert done == ["take", "take", "write", "write"]
-
-
-async def test_who_cannot_be_written_to_is_told_and_keeps_nothing_from_the_others() -> None:
-    error = OSError()
-
-    class Broken(Counted):
-        def write(self, frames: bytes) -> None:
-            raise error
-
-    class Done(Counted):
-        def take(self) -> None:
-            """Has written by itself."""
-
-    flush, writers = Flush(), [Counted(), Broken(), Done(), Counted()]
-    for writer in writers:
-        flush.add(writer)
-    await asyncio.sleep(0)
-    assert [writer.times for writer in writers] == [1, 0, 0, 1]
-    assert [writer.faults for writer in writers] == [[], [error], [], []]
 
 
 async def test_tells_when_all_have_written_who_were_added_by_then() -> None:
