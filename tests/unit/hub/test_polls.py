@@ -31,10 +31,10 @@ def bodies(page: EncodedPage) -> list[str]:
     return [event["data"].get("message", {}).get("body", event["type"]) for event in events]
 
 
-async def waiting_poll(world: World, who: object = BEN, wait_ms: int = 20_000) -> asyncio.Task[EncodedPage]:
+async def waiting_poll(world: World, who: object = BEN) -> asyncio.Task[EncodedPage]:
     """Start a poll at the end of the log and let it come to where it waits."""
     poll = asyncio.create_task(
-        world.hub.read(who, cursor=world.hub.tail, limit=10, wait_ms=wait_ms)  # type: ignore[arg-type]
+        world.hub.read(who, cursor=world.hub.tail, limit=10, wait_ms=20_000)  # type: ignore[arg-type]
     )
     polls, users = world.hub._polls, world.hub._users
     await until(lambda: any(polls._tenants.values()) or any(user.waiting for user in users._users.values()))
@@ -192,17 +192,18 @@ class TestWaiting:
 
     async def test_ends_when_the_time_is_up(self, world: World) -> None:
         await world.create("ada", "ben")
-        poll = await waiting_poll(world, wait_ms=50)
-        await world.create("ada")
-        page = await poll
+        page = await world.hub.read(BEN, cursor=world.hub.tail, limit=10, wait_ms=1)
         assert (list(page.events), page.cursor, page.has_more) == ([], world.hub.tail, False)
 
     async def test_ends_with_the_drain(self, world: World) -> None:
         await world.create("ada", "ben")
-        polls = [await waiting_poll(world), await waiting_poll(world, SERVICE)]
+        poll = await waiting_poll(world)
+        await world.create("ada")  # Which is none of Ben's.
+        polls = [poll, await waiting_poll(world, SERVICE)]
         await world.hub.drain()
         for poll in polls:
-            assert list((await poll).events) == []
+            page = await poll
+            assert (list(page.events), page.cursor, page.has_more) == ([], world.hub.tail, False)
         page = await world.hub.read(BEN, cursor=world.hub.tail, limit=1, wait_ms=20_000)
         assert list(page.events) == []
 
