@@ -23,6 +23,11 @@ class Ledger:
     delivered: int = 0
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def sent(self) -> int:
+        """How many messages were taken."""
+        return sum(count for (kind, status), count in self.answers.items() if kind.endswith("send") and status < 300)
+
     def note_answer(self, kind: str, status: int, expected: Collection[int]) -> None:
         """Take down an answer."""
         self.answers[kind, status] += 1

@@ -120,9 +120,6 @@ class Soak:
             watching = asyncio.create_task(self._watch())
             await load.run_for(self._seconds)
             await watching
-            for ended in (*lives, *work):
-                if ended.done():
-                    ended.result()
         finally:
             for task in (*work, *lives):
                 task.cancel()
