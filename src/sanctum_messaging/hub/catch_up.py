@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.flush import Flush
     from sanctum_messaging.hub.log_tail import LogTail
     from sanctum_messaging.hub.ring import Ring
-    from sanctum_messaging.hub.runs import Run, Runs
     from sanctum_messaging.hub.settings import HubSettings
     from sanctum_messaging.hub.turns import Turns
     from sanctum_messaging.hub.user import User
@@ -48,7 +47,6 @@ class Source:
 
     log: EventLog
     ring: Ring
-    runs: Runs
     tail: LogTail
     users: Users
     database: Turns
@@ -76,18 +74,11 @@ class CatchUp:
 
         Whoever goes live on it awaits nothing in between.
         """
-        run = self._find_run(after)
-        if run is None:
-            page = self._from_ring(after)
-            if page is None or page.upto != self._source.ring.tail:
-                return None
-            frames = page.frames
-        else:
-            frames, size = run
-            if size > self._max_bytes or len(frames) > self._limit:
-                return None
-        self._source.counters.catch_up_ring += bool(frames)
-        return frames
+        page = self._from_ring(after)
+        if page is None or page.upto != self._source.ring.tail:
+            return None
+        self._source.counters.catch_up_ring += bool(page.frames)
+        return page.frames
 
     def read_at_once(self, after: Cursor) -> Page | None:
         """Read the next page if it is in memory."""
@@ -125,17 +116,6 @@ class CatchUp:
         else:
             await self._source.users.load(self._user)
 
-    def _is_in_ring(self, after: Cursor) -> bool:
-        """Tell whether the present memberships are those of all that follows a cursor, and all of it is in memory."""
-        position = after.position
-        return self._is_ready(after) and position >= self._user.changed_at and self._source.ring.covers(position)
-
-    def _find_run(self, after: Cursor) -> Run | None:
-        """Find what others may have asked for as well, if it is in memory and for all alike."""
-        if not self._is_in_ring(after):
-            return None
-        return self._source.runs.find(self._user.conversations, after.position)
-
     def _from_ring(self, after: Cursor) -> Page | None:
         """Read a page from memory, if the present memberships are those of all that follows the cursor."""
         user, ring = self._user, self._source.ring
@@ -143,7 +123,7 @@ class CatchUp:
             return None
         if after.position == ring.tail.position:
             return Page((), ring.tail)
-        if not self._is_in_ring(after):
+        if after.position < user.changed_at or not ring.covers(after.position):
             return None
         entries = ring.entries(user.conversations, after.position)
         frames, whole = self._cut((each.event.cursor, each.frame, 1) for each in entries if user.sees(each.event))

@@ -28,7 +28,6 @@ from sanctum_messaging.hub.log_tail import LogTail
 from sanctum_messaging.hub.polls import Polls
 from sanctum_messaging.hub.registry import Parts, Registry
 from sanctum_messaging.hub.ring import Ring
-from sanctum_messaging.hub.runs import Runs
 from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.hub.signals import Signals
 from sanctum_messaging.hub.turns import Turns
@@ -127,7 +126,6 @@ class WebSocketHub:
         source = Source(
             log=log,
             ring=self._ring,
-            runs=Runs(self._ring),
             tail=self._tail,
             users=self._users,
             flush=Flush(),

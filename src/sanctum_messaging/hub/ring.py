@@ -178,19 +178,15 @@ class Ring:
         """Tell whether all events behind a position, up to the tail, are here."""
         return self.floor <= after <= self.tail.position
 
-    def find_moved(self, conversations: Collection[ConversationId], after: Position) -> list[ConversationId]:
-        """Find those of some conversations in which something happened behind a position."""
-        lanes = self._lanes
-        few, many = sorted((conversations, lanes), key=len)
-        return [each for each in few if each in many and lanes[each].last > after]
-
     def entries(self, conversations: Collection[ConversationId], after: Position) -> Iterator[Entry]:
         """Iterate over the entries of some conversations behind a position, in order of position.
 
         The cost follows what is taken from it. To be done with before anything is awaited.
         """
-        lanes = [self._lanes[each].after(after) for each in self.find_moved(conversations, after)]
-        return map(self._refreshed, lanes[0] if len(lanes) == 1 else merge(*lanes, key=_position))
+        few, many = sorted((conversations, self._lanes), key=len)
+        lanes = [self._lanes[each] for each in few if each in many]
+        found = merge(*(lane.after(after) for lane in lanes if lane.last > after), key=_position)
+        return map(self._refreshed, found)
 
     def _refreshed(self, entry: Entry) -> Entry:
         """Encode an entry anew if its message has changed, or who sees it.

@@ -75,12 +75,3 @@ class User:
                 return any(interval.contains(message.seq) for interval in intervals)
             case _:
                 return True
-
-
-def is_for_all(event: Event) -> bool:
-    """Tell whether everybody sees an event who is in its conversation, whoever he is and since whenever."""
-    match event.body:
-        case ParticipantChange(private=True) | MessageChange(joined_only=True):
-            return False
-        case _:
-            return True

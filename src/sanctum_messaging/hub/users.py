@@ -15,13 +15,14 @@ from sanctum_messaging.domain.events import (
     EventKind,
     Interval,
     Memberships,
+    MessageChange,
     ParticipantChange,
     Signal,
     SignalKind,
 )
 from sanctum_messaging.domain.model import ConversationId, Cursor, Participant, Seq, TenantId, UserId
 from sanctum_messaging.hub.arrivals import Arrivals
-from sanctum_messaging.hub.user import User, is_for_all
+from sanctum_messaging.hub.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -90,7 +91,11 @@ class Users:
     def audience(self, event: Event) -> Collection[User]:
         """List who is to be told of an event; to be used before anyone is let in or out."""
         members = self._members.get(event.conversation_id, ())
-        return members if is_for_all(event) else [user for user in members if user.sees(event)]
+        match event.body:
+            case ParticipantChange(private=True) | MessageChange(joined_only=True):
+                return [user for user in members if user.sees(event)]
+            case _:
+                return members
 
     def let_in(self, event: Event) -> None:
         """Before an event is delivered: whom it adds is told of it."""
