@@ -53,8 +53,11 @@ class ErrorLines(list[str]):
     """Takes the place of the lines that a process wrote, and keeps of them those that tell of a fault."""
 
     MARKS = ("[error ", "[critical", "Traceback ")
+    missed_redis = False
+    """Whether Redis did not answer in time, as on a machine that is too busy: sessions may then be forgotten."""
 
     def append(self, line: str) -> None:
         """Take a line."""
+        self.missed_redis |= "redis_unavailable" in line
         if any(mark in line for mark in self.MARKS):
             super().append(line)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.server import Service
 from tests.fault.checker import check
-from tests.fault.recorder import write_recording
+from tests.fault.recorder import Faulted, write_recording
 from tests.fault.stored_log import read_stored_log
 from tests.soak.ledger import SHOWN, ErrorLines, Ledger
 from tests.soak.run import CONNECTIONS, Soak
@@ -64,7 +64,10 @@ def _watched(services: list[Service]) -> list[Service]:
 async def _soak(services: Sequence[Service], database: str, folder: Path) -> None:
     outcome = await Soak(services, seconds=SECONDS, connections=SOME).run()
     print(f"\n{outcome.describe()}")  # noqa: T201 - it is what `make soak` is for
-    faults = [line for service in services for line in service.log]
+    lines = [cast("ErrorLines", service.log) for service in services]
+    faults = [line for each in lines for line in each]
+    if any(each.missed_redis for each in lines):
+        outcome.recorder.note(Faulted(outcome.recorder.now, "redis_slow", mended=True))
     log = await asyncio.to_thread(read_stored_log, database)
     violations = check(outcome.recorder.entries, log)
     wrong = [*outcome.ledger.wrong, *faults, *map(str, violations)]
@@ -103,3 +106,6 @@ def test_unexpected_answers_closes_and_lines_are_kept() -> None:
     lines.append("2026-11-23 [info     ] request")
     lines.append("2026-11-23 [error    ] request_failed")
     assert len(lines) == 1
+    assert not lines.missed_redis
+    lines.append("2026-11-23 [warning  ] redis_unavailable")
+    assert lines.missed_redis
