@@ -186,7 +186,7 @@ MUTANTS = (
     ),
     Mutant(
         "the ring is served across a change of memberships",
-        (Change("hub/catch_up.py", " and position >= self._user.changed_at and", " and"),),
+        (Change("hub/catch_up.py", "if after.position < user.changed_at or not", "if not"),),
         f"{_HUB}/test_catch_up.py::TestPages::test_come_from_the_database_across_a_change_of_memberships",
     ),
     Mutant(
