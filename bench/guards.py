@@ -82,6 +82,7 @@ _forgeries = itertools.count()
 _RSA_KEY = "rsa"
 _RS256_HEADER = urlsafe_b64encode(f'{{"alg":"RS256","kid":"{_RSA_KEY}"}}'.encode()).decode().rstrip("=")
 _ACCEPTED = "an accepted send, all guards on"
+_ACCEPTED_UNSEEN = "an accepted send whose token was not seen before either, and had to be proven"
 _NAMES = {
     LIMITS: "rate limits of 4 scopes, and two looks at the address",
     PROTOCOL: "the protocol: deadlines, bounds, form of the head",
@@ -196,7 +197,9 @@ async def measure(run: Run) -> list[Figure]:
         *_sums(on, off, unseen=lacking[LOG]),
         *(_part(on, part, lacking[part]) for part in GUARDS),
         _beside(on, "a send with a token that was not seen before (Ed25519)", fresh),
-        *(_refusal(on, name, subject) for name, subject in refusing.items()),
+        *(_refusal(on, name, subject) for name, subject in refusing.items() if name != _FORGED),
+        _beside(on, f"a {_FORGED}", refusing[_FORGED]),
+        _judged(_beside(fresh, f"a {_FORGED}", refusing[_FORGED], against=_ACCEPTED_UNSEEN)),
     ]
 
 
@@ -318,16 +321,20 @@ def _part(on: _Subject, part: str, lacking: _Subject) -> Figure:
 
 
 def _refusal(on: _Subject, name: str, subject: _Subject) -> Figure:
-    return replace(_beside(on, f"a {name}", subject), at_most_ratio=1)
+    return _judged(_beside(on, f"a {name}", subject))
 
 
-def _beside(on: _Subject, name: str, subject: _Subject) -> Figure:
+def _judged(refusal: Figure) -> Figure:
+    return replace(refusal, at_most_ratio=1)
+
+
+def _beside(on: _Subject, name: str, subject: _Subject, *, against: str = _ACCEPTED) -> Figure:
     return Figure(
         name=f"guards: CPU of {name}",
         value=micros(median(subject.costs)),
         unit="µs",
         baseline=micros(median(on.costs)),
-        against=_ACCEPTED,
+        against=against,
     )
 
 
