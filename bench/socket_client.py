@@ -14,7 +14,6 @@ _ZERO_MASK = bytes(4)
 _TEXT = 0x81
 _CLOSE = 0x88
 _TWO_BYTES = 126
-_EIGHT_BYTES = 127
 _HANDSHAKE = """GET {path} HTTP/1.1\r
 Host: 127.0.0.1\r
 Upgrade: websocket\r
