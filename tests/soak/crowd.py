@@ -49,11 +49,11 @@ class Member:
         """Hold the stream to its promise: no gap, no repeat."""
         del message
         if isinstance(frame, Resync):
-            self.target.ledger.wrong.append(f"{self.name} was told to start over: {frame.reason}")
+            self.target.ledger.note_wrong(f"{self.name} was told to start over: {frame.reason}")
         if not isinstance(frame, ReceivedEvent) or frame.conversation_id != self.room:
             return
         if self.last_seq and frame.seq != self.last_seq + 1:
-            self.target.ledger.wrong.append(f"{self.name} was given {frame.seq} after {self.last_seq}")
+            self.target.ledger.note_wrong(f"{self.name} was given {frame.seq} after {self.last_seq}")
         self.last_seq = frame.seq
         self.target.ledger.delivered += 1
 
@@ -69,18 +69,18 @@ class Member:
                     opening = self.client.connect(observer=self)
                     socket = await opening.__aenter__()
             except HelloRefusedError as error:
-                self.target.ledger.wrong.append(f"{self.name} was refused: {error.code}")
+                self.target.ledger.note_wrong(f"{self.name} was refused: {error.code}")
                 await asyncio.sleep(1)
                 continue
             except (InvalidHandshake, OSError, SocketClosedError) as error:
-                self.target.ledger.wrong.append(f"{self.name} was not let in: {error!r}")
+                self.target.ledger.note_wrong(f"{self.name} was not let in: {error!r}")
                 await asyncio.sleep(1)
                 continue
             try:
                 await self._stay(socket)
             except (SocketClosedError, TimeoutError) as error:
                 if isinstance(error, TimeoutError):
-                    self.target.ledger.wrong.append(f"{self.name} got no answer")
+                    self.target.ledger.note_wrong(f"{self.name} got no answer")
             finally:
                 await opening.__aexit__(None, None, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,13 +33,18 @@ class Ledger:
         """Take down an answer."""
         self.answers[kind, status] += 1
         if status not in expected:
-            self.wrong.append(f"{kind} was answered {status}")
+            self.note_wrong(f"{kind} was answered {status}")
 
     def note_close(self, kind: str, code: int, expected: Collection[int]) -> None:
         """Take down how a socket ended."""
         self.closes[kind, code] += 1
         if code not in expected:
-            self.wrong.append(f"a socket of {kind} was closed with {code}")
+            self.note_wrong(f"a socket of {kind} was closed with {code}")
+
+    def note_wrong(self, what: str) -> None:
+        """Take down what should not have been, and tell of it at once: it may take long until all is over."""
+        self.wrong.append(what)
+        print(f"{datetime.now(UTC):%X} wrong: {what}", flush=True)  # noqa: T201 - as above
 
     def describe(self) -> str:
         """Say what all of it was."""

@@ -125,7 +125,7 @@ class Soak:
                 task.cancel()
             for result in await asyncio.gather(*work, *lives, return_exceptions=True):
                 if isinstance(result, Exception):
-                    self.outcome.ledger.wrong.append(f"a caller ended with {result!r}")
+                    self.outcome.ledger.note_wrong(f"a caller ended with {result!r}")
 
     def _callers(self) -> list[Coroutine[None, None, None]]:
         target, crowd = self._target, self._crowd
@@ -213,7 +213,7 @@ class Soak:
         for name, seen in self._seen.items():
             warm = max(self._seconds * WARM_UP, self._renewed_at.get(name, self._seconds))
             if warm > self._seconds * (1 - JUDGED):
-                self.outcome.ledger.wrong.append(f"{name} was not warm in time; give it more")
+                self.outcome.ledger.note_wrong(f"{name} was not warm in time; give it more")
             else:
                 self.outcome.trends[name] = find_trends([each for each in seen if each.at >= warm])
 
@@ -227,7 +227,7 @@ class Soak:
         for room in itertools.groupby(self.everybody, lambda each: each.room):
             reached = {each.last_seq for each in room[1]}
             if len(reached) > 1:
-                self.outcome.ledger.wrong.append(f"those in {room[0]} have come to {sorted(reached)}")
+                self.outcome.ledger.note_wrong(f"those in {room[0]} have come to {sorted(reached)}")
 
 
 async def _run_some(jobs: Sequence[Coroutine[None, None, None]], at_once: int = AT_ONCE) -> None:

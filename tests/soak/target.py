@@ -119,7 +119,7 @@ class Target:
         arguments = ("revoke", "--user", user, "--data-dir", str(first.data_dir))
         done = await asyncio.to_thread(run_sanctum, *arguments, environ=first.environ)
         if done.returncode:
-            self.ledger.wrong.append(f"sanctum revoke failed: {done.stderr}")
+            self.ledger.note_wrong(f"sanctum revoke failed: {done.stderr}")
 
     async def close(self) -> None:
         """Hang up."""
