@@ -7,6 +7,7 @@ import base64
 import itertools
 import random
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.protocol.codes import CloseCode
@@ -26,6 +27,8 @@ LOUD_EVERY = 20
 Of many short ones the interpreter keeps the small blocks, of few long ones the C library the large, and neither gives
 back what the other needs."""
 LOOK_SECONDS = 0.1
+REVOKED_SECONDS = 1.0
+"""So long after a revocation no instance takes the token any more, as long as they hear of each other."""
 
 
 async def guess(target: Target) -> None:
@@ -142,8 +145,17 @@ async def lose_access(target: Target) -> None:
             # Tokens tell the second in which they were issued, and those of the same second are not revoked.
             await asyncio.sleep(2)
             await target.revoke(name)
+            revoked_at = time.monotonic()
             target.ledger.note_close("the revoked", await socket.find_close(), (CloseCode.FORBIDDEN,))
-            await target.call("revoked", "GET", "/v1/conversations", token=client.token, expected=(401,))
+            await _be_refused(target, client.token, by=revoked_at + REVOKED_SECONDS)
+
+
+async def _be_refused(target: Target, token: str, *, by: float) -> None:
+    """Ask every instance, once all have had the time that it may take them to learn of a revocation."""
+    await asyncio.sleep(max(0.0, by - time.monotonic()))
+    for service in target.services:
+        path = "/v1/conversations"
+        await target.call("revoked", "GET", path, token=token, expected=(401,), at=service.base_url)
 
 
 def random_address() -> str:
