@@ -17,7 +17,7 @@ from sanctum_messaging.adapters.redis.connection import open_redis
 from sanctum_messaging.adapters.redis.limit_batch import Batch, Check
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.adapters.system import SystemClock
-from sanctum_messaging.domain.limits import Charge, Limit, Scope
+from sanctum_messaging.domain.limits import Charge, Limit, Scope, Verdict
 from tests.servers.valkey import open_valkey
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.servers.valkey import ValkeyServer
 
-Take: TypeAlias = "Callable[[Sequence[Charge]], Awaitable[object]]"
+Take: TypeAlias = "Callable[[Sequence[Charge]], Verdict | Awaitable[Verdict]]"
 
 CALLERS = 64
 USERS = 500
@@ -125,14 +125,16 @@ async def _call(take: Take, caller: int, until: float) -> int:
     for made, charges in enumerate(itertools.cycle(checks)):
         if time.perf_counter() >= until:
             return made
-        await take(charges)
+        verdict = take(charges)
+        if not isinstance(verdict, Verdict):
+            await verdict
     raise AssertionError
 
 
 def _one_by_one(redis: Redis) -> Take:
     script = redis.register_script(files(adapter).joinpath("limiter.lua").read_text("utf-8"))
 
-    async def take(charges: Sequence[Charge]) -> object:
+    async def take(charges: Sequence[Charge]) -> Verdict:
         batch = Batch(lambda _: 0)
         batch.add(Check(charges, takes=True, answer=asyncio.get_running_loop().create_future()))
         return batch.read(await script(keys=batch.keys, args=[batch.encode("")]))[1][0].verdict()

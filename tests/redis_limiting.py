@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from sanctum_messaging.adapters.memory.limiter import MemoryLimiter
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.adapters.system import SystemClock
+from sanctum_messaging.domain.limits import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from redis.asyncio import Redis
 
+    from sanctum_messaging.domain.limits import Charge
     from sanctum_messaging.ports.clock import Clock
+    from sanctum_messaging.ports.limiter import Limiter
 
 _numbers = itertools.count(1)
 
@@ -36,6 +39,12 @@ async def limiting(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def take(limiter: Limiter, charges: Sequence[Charge]) -> Verdict:
+    """Take, and wait for the verdict if there is none at once."""
+    verdict = limiter.take(charges)
+    return verdict if isinstance(verdict, Verdict) else await verdict
 
 
 async def until(holds: Callable[[], bool]) -> None:

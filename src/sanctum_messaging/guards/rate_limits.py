@@ -91,8 +91,8 @@ class RateLimits:
             RateLimitedError: one of them has nothing left, and nothing was taken from any.
         """
         charges = self._limits.of_request(use, actor, address)
-        verdict = self._limiter.take_now(charges) if charges else NO_LIMITS
-        self._settle(await self._limiter.take(charges) if verdict is None else verdict, tell)
+        verdict = self._limiter.take(charges) if charges else NO_LIMITS
+        self._settle(verdict if isinstance(verdict, Verdict) else await verdict, tell)
 
     def take_frame(self, use: Use, actor: Actor) -> Awaitable[None] | None:
         """Take from the caller's limits for a frame: its socket was counted against the address when it was opened.
@@ -105,9 +105,9 @@ class RateLimits:
         charges = self._limits.of_actor(use, actor)
         if not charges:
             return None
-        verdict = self._limiter.take_now(charges)
-        if verdict is None:
-            return self._take(charges)
+        verdict = self._limiter.take(charges)
+        if not isinstance(verdict, Verdict):
+            return self._settle_later(verdict)
         self._settle(verdict)
         return None
 
@@ -116,8 +116,8 @@ class RateLimits:
         charges = self._limits.of_everything(actor, address)
         return await self._limiter.look(charges) if charges else ()
 
-    async def _take(self, charges: Sequence[Charge]) -> None:
-        self._settle(await self._limiter.take(charges))
+    async def _settle_later(self, verdict: Awaitable[Verdict]) -> None:
+        self._settle(await verdict)
 
     def _take_here(self, charges: Sequence[Charge]) -> None:
         if charges:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from sanctum_messaging.domain.limits import Charge, Level, Limit, Verdict
 
@@ -35,15 +35,12 @@ class Limiter(Protocol):
     The charges of one call are of different limits or keys.
     """
 
-    async def take(self, charges: Sequence[Charge]) -> Verdict:
+    def take(self, charges: Sequence[Charge]) -> Verdict | Awaitable[Verdict]:
         """Take one from each limit, or nothing from any if one of them has none left; atomic over all instances.
 
-        Never fails: while what is shared can't be reached, this instance counts its share of each limit by itself.
+        The verdict is there at once, unless others have to be asked for it. Never fails: while what is shared can't be
+        reached, this instance counts its share of each limit by itself.
         """
-        ...
-
-    def take_now(self, charges: Sequence[Charge]) -> Verdict | None:
-        """Do as ``take`` if nothing has to be waited for; otherwise take nothing, and return none."""
         ...
 
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:

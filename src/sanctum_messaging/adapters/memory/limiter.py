@@ -93,11 +93,7 @@ class LocalOnly:
         """Count here, in the same buckets as others who use this limiter."""
         self._local = local
 
-    async def take(self, charges: Sequence[Charge]) -> Verdict:
-        """Take one from each limit; see the port."""
-        return self._local.take(charges)
-
-    def take_now(self, charges: Sequence[Charge]) -> Verdict:
+    def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each limit, which never waits; see the port."""
         return self._local.take(charges)
 

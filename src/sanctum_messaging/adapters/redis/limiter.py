@@ -20,15 +20,16 @@ from sanctum_messaging.adapters.redis.connection import UNAVAILABLE
 from sanctum_messaging.adapters.redis.limit_batch import Batch, Check
 from sanctum_messaging.adapters.redis.limit_refusals import Refusals
 from sanctum_messaging.adapters.redis.limit_shares import Shares
+from sanctum_messaging.domain.limits import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from typing import NoReturn
 
     from redis.asyncio import Redis
 
     from sanctum_messaging.adapters.redis.limit_batch import Reply
-    from sanctum_messaging.domain.limits import Charge, Level, Verdict
+    from sanctum_messaging.domain.limits import Charge, Level
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import LocalLimiter
 
@@ -90,20 +91,15 @@ class RedisLimiter:
         """How many instances there were when Redis was last asked."""
         return self._shares.instances
 
-    async def take(self, charges: Sequence[Charge]) -> Verdict:
+    def take(self, charges: Sequence[Charge]) -> Verdict | Awaitable[Verdict]:
         """Take one from each limit, or nothing from any; see the port."""
         self.counts.checks += 1
-        return await self._decide(charges, takes=True)
-
-    def take_now(self, charges: Sequence[Charge]) -> Verdict | None:
-        """Take as far as Redis need not be asked, or can't be; see the port."""
-        found = self._find_known(charges, takes=True) if self._waiting == 0 else None
-        self.counts.checks += found is not None
-        return found
+        return self._decide(charges, takes=True)
 
     async def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels and take nothing; see the port."""
-        return (await self._decide(charges, takes=False)).levels
+        verdict = self._decide(charges, takes=False)
+        return (verdict if isinstance(verdict, Verdict) else await verdict).levels
 
     async def run(self) -> NoReturn:
         """Ask Redis until cancelled; who waits then is answered by this instance's share."""
@@ -124,7 +120,7 @@ class RedisLimiter:
         """Show Redis that this instance is there, and learn how many there are; ``run`` does it every few seconds."""
         await self._ask(Batch(self._shares.told_ms), self._instance)
 
-    async def _decide(self, charges: Sequence[Charge], *, takes: bool) -> Verdict:
+    def _decide(self, charges: Sequence[Charge], *, takes: bool) -> Verdict | Awaitable[Verdict]:
         if self._waiting == 0 and (known := self._find_known(charges, takes=takes)) is not None:
             return known
         if not self._is_running or self._waiting >= MAX_WAITING:
@@ -133,10 +129,12 @@ class RedisLimiter:
         self._queue.append(check)
         self._arrived.set()
         self._waiting += 1
-        try:
-            return await check.answer
-        finally:
-            self._waiting -= 1
+        # Called in the turn in which whoever awaits it resumes, right before him, and also if he gives up.
+        check.answer.add_done_callback(self._let_go)
+        return check.answer
+
+    def _let_go(self, _answer: asyncio.Future[Verdict]) -> None:
+        self._waiting -= 1
 
     async def _serve(self) -> None:
         """Decide the first of those that wait. Nobody leaves the queue without an answer."""

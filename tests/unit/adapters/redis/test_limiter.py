@@ -13,7 +13,7 @@ from sanctum_messaging.adapters.redis.connection import open_redis
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
 from tests.conftest import HandClock
-from tests.redis_limiting import limiting, until
+from tests.redis_limiting import limiting, take, until
 from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def there(here: RedisLimiter, valkey_url: str) -> AsyncGenerator[RedisLimi
 
 
 async def count_passed(*limiters: Limiter, calls: int = 40) -> int:
-    taken = [limiter.take(ANN) for _ in range(calls) for limiter in limiters]
+    taken = [take(limiter, ANN) for _ in range(calls) for limiter in limiters]
     return sum(verdict.refused is None for verdict in await asyncio.gather(*taken))
 
 
@@ -87,27 +87,27 @@ async def test_the_clocks_of_the_instances_do_not_matter(redis: Redis) -> None:
 
 async def test_calls_at_the_same_time_share_a_round_trip(here: RedisLimiter, redis: Redis) -> None:
     before = await calls_of_script(redis)
-    await asyncio.gather(*(here.take([Charge(SEND, f"user-{number}")]) for number in range(100)))
+    await asyncio.gather(*(take(here, [Charge(SEND, f"user-{number}")]) for number in range(100)))
     assert here.counts.batches == 1
     # One of these may be the instance showing itself.
     assert await calls_of_script(redis) - before <= 2
 
 
 async def test_calls_during_a_round_trip_share_the_next(here: RedisLimiter) -> None:
-    first = asyncio.create_task(here.take([Charge(SEND, "first")]))
+    first = asyncio.create_task(take(here, [Charge(SEND, "first")]))
     await under_way(here)
     assert not first.done()
-    await asyncio.gather(*(here.take([Charge(SEND, f"user-{number}")]) for number in range(100)), first)
+    await asyncio.gather(*(take(here, [Charge(SEND, f"user-{number}")]) for number in range(100)), first)
     assert here.counts.batches == 2
 
 
 async def test_who_was_refused_is_refused_again_without_a_call(here: RedisLimiter) -> None:
     charges = [Charge(ONCE, "ann"), Charge(SEND, "ann")]
-    assert (await here.take(charges)).refused is None
-    refused = await here.take(charges)
+    assert (await take(here, charges)).refused is None
+    refused = await take(here, charges)
     batches = here.counts.batches
     for _ in range(100):
-        again = await here.take(charges)
+        again = await take(here, charges)
         assert again.refused == ONCE
         assert refused.retry_after_ms - 60_000 < again.retry_after_ms <= refused.retry_after_ms
         assert [level.remaining for level in again.levels] == [0, SEND.max - 1]
@@ -120,20 +120,20 @@ async def test_what_is_remembered_of_refusals_is_bounded(redis: Redis, clock: Ha
         limiter._refusals._max_refusals = 10
         for number in range(50):
             for _ in range(2):
-                await limiter.take([Charge(ONCE, f"user-{number}")])
+                await take(limiter, [Charge(ONCE, f"user-{number}")])
         assert len(limiter._refusals) == 10
 
 
 async def test_a_refusal_is_not_remembered_beyond_its_end(redis: Redis, clock: HandClock) -> None:
     async with limiting(redis, clock=clock) as limiter:
-        await limiter.take([Charge(ONCE, "ann")])
-        verdict = await limiter.take([Charge(ONCE, "ann")])
+        await take(limiter, [Charge(ONCE, "ann")])
+        verdict = await take(limiter, [Charge(ONCE, "ann")])
         clock.advance(verdict.retry_after_ms / 1000 - 0.002)
-        assert 0 < (await limiter.take([Charge(ONCE, "ann")])).retry_after_ms <= 3
+        assert 0 < (await take(limiter, [Charge(ONCE, "ann")])).retry_after_ms <= 3
         batches = limiter.counts.batches
         clock.advance(0.003)
         # Redis' own clock did not move.
-        assert (await limiter.take([Charge(ONCE, "ann")])).refused == ONCE
+        assert (await take(limiter, [Charge(ONCE, "ann")])).refused == ONCE
         assert limiter.counts.batches == batches + 1
         assert len(limiter._refusals) == 1
 
@@ -141,48 +141,48 @@ async def test_a_refusal_is_not_remembered_beyond_its_end(redis: Redis, clock: H
 async def test_callers_resume_in_the_order_of_their_calls_whoever_decided(here: RedisLimiter) -> None:
     known, unknown = [Charge(ONCE, "ann")], [Charge(SEND, "bob")]
     for _ in range(2):
-        await here.take(known)
+        await take(here, known)
     ended: list[int] = []
 
-    async def take(number: int) -> None:
-        await here.take(unknown if number % 3 == 0 else known)
+    async def call(number: int) -> None:
+        await take(here, unknown if number % 3 == 0 else known)
         ended.append(number)
 
     async def come_later(number: int) -> None:
         await until(lambda: len(ended) > 0)
         ended.append(number)
         # Others were answered and have not resumed yet, so that this must not be answered at once.
-        await here.take(known)
+        await take(here, known)
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(400):
-            tasks.create_task(take(number))
+            tasks.create_task(call(number))
         later = [tasks.create_task(come_later(1000 + number)) for number in range(5)]
     assert [number for number in ended if number < 1000] == list(range(400))
     assert all(task.done() for task in later)
 
 
 async def test_for_a_caller_who_gave_up_nothing_is_taken(here: RedisLimiter) -> None:
-    first = asyncio.create_task(here.take([Charge(SEND, "first")]))
+    first = asyncio.create_task(take(here, [Charge(SEND, "first")]))
     await under_way(here)
-    leaving = asyncio.create_task(here.take([Charge(ONCE, "ann")]))
+    leaving = asyncio.create_task(take(here, [Charge(ONCE, "ann")]))
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.gather(first, leaving, return_exceptions=True)
     assert leaving.cancelled()
-    assert (await here.take([Charge(ONCE, "ann")])).refused is None
+    assert (await take(here, [Charge(ONCE, "ann")])).refused is None
 
 
 async def test_more_than_may_wait_are_decided_here_at_once(here: RedisLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 10)
-    verdicts = await asyncio.gather(*(here.take([Charge(SEND, f"user-{number}")]) for number in range(50)))
+    verdicts = await asyncio.gather(*(take(here, [Charge(SEND, f"user-{number}")]) for number in range(50)))
     assert all(verdict.refused is None for verdict in verdicts)
     assert here.counts.local == 40
 
 
 async def test_keys_are_in_one_slot_and_go_in_time(here: RedisLimiter, redis: Redis) -> None:
     short = Limit("short", Scope.USER, 4, 4_000)
-    await here.take([Charge(short, "ann{x}"), *ANN])
+    await take(here, [Charge(short, "ann{x}"), *ANN])
     keys = await buckets(redis)
     assert len(keys) == 2
     assert all(key.startswith(b"sanctum:{limits}:") for key in keys)
@@ -194,17 +194,17 @@ async def test_keys_are_in_one_slot_and_go_in_time(here: RedisLimiter, redis: Re
 
 @pytest.mark.parametrize("damage", ["", "x", "1:", "1:2:3", "-1:0", "99999999999999:0", "9" * 400 + ":0"])
 async def test_what_somebody_else_wrote_there_ends_by_itself(damage: str, here: RedisLimiter, redis: Redis) -> None:
-    await here.take(ANN)
+    await take(here, ANN)
     (key,) = await buckets(redis)
     await redis.set(key, damage)
-    verdict = await here.take(ANN)
+    verdict = await take(here, ANN)
     assert verdict.retry_after_ms <= DAY_MS / SEND.max
 
 
 async def test_a_limit_that_was_lowered_refuses_no_longer_than_itself(here: RedisLimiter, there: RedisLimiter) -> None:
     assert await count_passed(here) == SEND.max
     lowered = Limit(SEND.name, Scope.USER, 10, 10_000)
-    verdict = await there.take([Charge(lowered, "ann")])
+    verdict = await take(there, [Charge(lowered, "ann")])
     assert verdict.refused == lowered
     assert verdict.retry_after_ms <= 1_000
 
@@ -240,7 +240,7 @@ async def test_an_emptied_redis_with_no_script_is_no_fault(here: RedisLimiter, r
     await redis.flushall()
     await redis.script_flush()
     assert await count_passed(here) <= SEND.max
-    assert (await here.take([Charge(ONCE, "bob")])).refused is None
+    assert (await take(here, [Charge(ONCE, "bob")])).refused is None
     assert here.outage.failures == here.counts.local == 0
 
 
@@ -263,7 +263,7 @@ async def test_while_redis_is_down_each_instance_counts_its_share(
     await learn_of_each_other(here, there)
     valkey_server.kill()
     assert await count_passed(here) == await count_passed(there) == SEND.max // 2
-    verdict = await here.take(ANN)
+    verdict = await take(here, ANN)
     assert verdict.refused is SEND
     assert verdict.levels[0].limit is SEND
     assert not here.is_reachable
@@ -272,7 +272,7 @@ async def test_while_redis_is_down_each_instance_counts_its_share(
     # Redis lost everything, and is told what passed meanwhile.
     assert await count_passed(here) == await count_passed(there) == 0
     assert await count_passed(here, there) == 0
-    assert (await here.take([Charge(SEND, "bob")])).refused is None
+    assert (await take(here, [Charge(SEND, "bob")])).refused is None
     assert here.counts.local > 0
 
 
@@ -282,22 +282,22 @@ async def test_a_redis_that_does_not_answer_is_not_waited_for_twice(
     async with Proxy(valkey_server.port) as proxy:
         redis = open_redis(proxy.url(valkey_url))
         async with limiting(redis, answer_seconds=0.25) as limiter:
-            assert (await limiter.take([Charge(ONCE, "ann")])).refused is None
+            assert (await take(limiter, [Charge(ONCE, "ann")])).refused is None
             proxy.hold()
-            await limiter.take([Charge(ONCE, "bob")])
+            await take(limiter, [Charge(ONCE, "bob")])
             assert not limiter.is_reachable
             batches = limiter.counts.batches
             assert await count_passed(limiter) == SEND.max
             assert limiter.counts.batches == batches
             proxy.release()
             await until(lambda: limiter.is_reachable)
-            assert (await limiter.take([Charge(ONCE, "ann")])).refused == ONCE
+            assert (await take(limiter, [Charge(ONCE, "ann")])).refused == ONCE
         await redis.aclose()
 
 
 async def test_whoever_waits_when_it_ends_is_answered(redis: Redis) -> None:
     async with limiting(redis) as limiter:
-        waiting = [asyncio.create_task(limiter.take(ANN)) for _ in range(30)]
+        waiting = [asyncio.create_task(take(limiter, ANN)) for _ in range(30)]
         await asyncio.sleep(0)
     assert sum([(await each).refused is None for each in waiting]) == SEND.max
-    assert (await limiter.take(ANN)).refused == SEND
+    assert (await take(limiter, ANN)).refused == SEND

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
-from tests.redis_limiting import limiting, until
+from tests.redis_limiting import limiting, take, until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,9 +27,9 @@ async def test_for_a_caller_who_gave_up_nothing_is_taken_here_either(redis: Redi
 
     async with limiting(redis) as limiter:
         limiter._script = lose_connection  # type: ignore[assignment]  # it is called like one
-        first = asyncio.create_task(limiter.take([Charge(ONCE, "first")]))
+        first = asyncio.create_task(take(limiter, [Charge(ONCE, "first")]))
         await until(lambda: limiter.counts.batches > 0)
-        leaving = asyncio.create_task(limiter.take([Charge(ONCE, "ann")]))
+        leaving = asyncio.create_task(take(limiter, [Charge(ONCE, "ann")]))
         await until(lambda: limiter.counts.checks == 2)
         leaving.cancel()
         await asyncio.wait([leaving])
@@ -46,7 +46,7 @@ async def test_an_answer_that_makes_no_sense_is_none(redis: Redis, answer: str) 
     async with limiting(redis) as limiter:
         script = limiter._script
         limiter._script = redis.register_script(f"return {answer}")
-        assert (await limiter.take([Charge(ONCE, "ann")])).refused is None
+        assert (await take(limiter, [Charge(ONCE, "ann")])).refused is None
         assert limiter.counts.local == 1
         assert limiter._is_running
         limiter._script = script
