@@ -75,7 +75,7 @@ def world(redis: Redis) -> tuple[Redis, Instance]:
 
 
 @pytest.mark.parametrize("name", UNTRUE)
-async def test_nothing_untrue_is_delivered_and_the_bus_goes_on(name: str, world: tuple[Redis, Instance]) -> None:
+async def test_s_a11_nothing_untrue_is_delivered_and_the_bus_goes_on(name: str, world: tuple[Redis, Instance]) -> None:
     redis, there = world
     envelope, fault = UNTRUE[name]
     async with running(there):
