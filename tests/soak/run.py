@@ -15,7 +15,7 @@ from tests.soak import callers
 from tests.soak.crowd import AT_ONCE, Member, SlowMember
 from tests.soak.ledger import Ledger
 from tests.soak.target import Target
-from tests.soak.vitals import Trend, Vitals, find_trends, read_vitals
+from tests.soak.vitals import Trend, Vitals, find_descriptors, find_trends, read_vitals
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -210,12 +210,13 @@ class Soak:
         print(", ".join(words), flush=True)  # noqa: T201 - it takes long
 
     def _judge(self) -> None:
-        for name, seen in self._seen.items():
-            warm = max(self._seconds * WARM_UP, self._renewed_at.get(name, self._seconds))
-            if warm > self._seconds * (1 - JUDGED):
-                self.outcome.ledger.note_wrong(f"{name} was not warm in time; give it more")
-            else:
-                self.outcome.trends[name] = find_trends([each for each in seen if each.at >= warm])
+        warm = max(self._seconds * WARM_UP, *(self._renewed_at.get(name, self._seconds) for name in self._seen))
+        if warm > self._seconds * (1 - JUDGED):
+            self.outcome.ledger.note_wrong("the processes were not warm in time; give them more")
+            return
+        judged = {name: [each for each in seen if each.at >= warm] for name, seen in self._seen.items()}
+        self.outcome.trends = {name: find_trends(seen) for name, seen in judged.items()}
+        self.outcome.trends["all of them"] = [find_descriptors(list(judged.values()))]
 
     # After it.
 

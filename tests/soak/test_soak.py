@@ -19,7 +19,7 @@ from tests.fault.stored_log import read_stored_log
 from tests.soak.ledger import SHOWN, ErrorLines, Ledger
 from tests.soak.run import CONNECTIONS, Soak
 from tests.soak.target import LIMITS
-from tests.soak.vitals import find_trend, find_trends, read_vitals
+from tests.soak.vitals import Vitals, find_descriptors, find_trend, find_trends, read_vitals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +89,16 @@ def test_what_grows_is_seen_and_what_swings_is_not() -> None:
 
 def test_a_process_is_seen_from_outside() -> None:
     seen = [read_vitals(os.getpid(), float(at)) for at in range(8)]
-    resident, descriptors, threads = find_trends(seen)
+    resident, threads = find_trends(seen)
     assert resident.first > 1
-    assert descriptors.first > 2
     assert threads.first >= 1
+    assert find_descriptors([seen]).first > 2
+
+
+def test_clients_that_move_to_another_process_are_no_growth() -> None:
+    here, there = ([Vitals(at, 1, 200 + sign * at, 1) for at in map(float, range(80))] for sign in (1, -1))
+    assert find_descriptors([here, there]).is_flat
+    assert not find_descriptors([here, here]).is_flat
 
 
 def test_unexpected_answers_closes_and_lines_are_kept() -> None:

@@ -55,14 +55,22 @@ def read_vitals(pid: int, at: float) -> Vitals:
 
 
 def find_trends(seen: Sequence[Vitals]) -> list[Trend]:
-    """Work out how everything went."""
+    """Work out how a process went, but for its descriptors."""
     times = [each.at for each in seen]
-    columns = {
-        "resident MiB": [each.resident_bytes / 2**20 for each in seen],
-        "descriptors": [each.descriptors for each in seen],
-        "threads": [each.threads for each in seen],
-    }
-    return [find_trend(name, times, values) for name, values in columns.items()]
+    return [
+        find_trend("resident MiB", times, [each.resident_bytes / 2**20 for each in seen]),
+        find_trend("threads", times, [each.threads for each in seen]),
+    ]
+
+
+def find_descriptors(seen: Sequence[Sequence[Vitals]]) -> Trend:
+    """Work out how the descriptors of processes went together, which were looked at at the same times.
+
+    Clients move from one to another, so that those of each may grow as those of others shrink.
+    """
+    moments = list(zip(*seen, strict=True))
+    counts = [sum(each.descriptors for each in moment) for moment in moments]
+    return find_trend("descriptors", [moment[0].at for moment in moments], counts)
 
 
 def find_trend(name: str, times: Sequence[float], values: Sequence[float]) -> Trend:
