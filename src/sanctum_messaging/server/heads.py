@@ -9,6 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from sanctum_messaging.server.limits import MAX_FIELD_BYTES, MAX_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Fields = list[tuple[bytes, bytes]]
 """The fields of a head, with names in lower case."""
@@ -30,11 +37,23 @@ class Offer:
     subprotocols: list[str]
 
 
-def is_sound(version: str, address: bytes, fields: Fields) -> bool:
-    """Tell whether a head names one thing, at one host, with one body whose end is beyond doubt."""
+def is_small(fields: Fields) -> bool:
+    """Tell whether a head has no more fields, and none longer, than anybody needs."""
+    if len(fields) > MAX_FIELDS:
+        return False
+    # Nearly every head is far from the bound with all of its fields together.
+    return len(b"".join(chain.from_iterable(fields))) <= MAX_FIELD_BYTES or all(
+        len(name) + len(value) <= MAX_FIELD_BYTES for name, value in fields
+    )
+
+
+def is_sound(version: str, address: bytes, fields: Fields, values: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a head names one thing, at one host, with one body whose end is beyond doubt.
+
+    ``values`` are those of the fields by name, of several of one name the last.
+    """
     if version not in _VERSIONS or not address.startswith(b"/") or b"#" in address:
         return False
-    values = dict(fields)
     if len(values) < len(fields) and not _are_single(fields):
         return False
     host = values.get(b"host")

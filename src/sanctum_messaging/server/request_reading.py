@@ -16,12 +16,10 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sanctum_messaging.server.answer_cycle import AnswerCycle
-from sanctum_messaging.server.heads import Offer, find_offer, has_body, is_sound, wants_socket
+from sanctum_messaging.server.heads import Fields, Offer, find_offer, has_body, is_small, is_sound, wants_socket
 from sanctum_messaging.server.limits import (
     FRAMING_PER_BYTE,
     MAX_ADDRESS_BYTES,
-    MAX_FIELD_BYTES,
-    MAX_FIELDS,
     MAX_HEAD_BYTES,
     MAX_PIECES,
     MAX_UNREAD_BYTES,
@@ -101,25 +99,23 @@ class RequestReading(HttpToolsProtocol, ABC):
             self._stop_parsing(Reason.ADDRESS_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is not HEAD:
-            # A trailer: nobody has use for it, and it must not be taken for a field of the head.
-            return
-        headers = self.headers
-        if len(headers) >= MAX_FIELDS or len(name) + len(value) > MAX_FIELD_BYTES:
-            self._stop_parsing(Reason.HEAD_TOO_LARGE)
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        headers.append((name, value))
+        # Called for each field, so all else waits until their number and what they hold can be looked at together.
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        parser = self.parser
+        parser, fields = self.parser, self.headers
+        # Trailers come after this: nobody has use for them, and they must not be taken for fields of the head.
+        self.headers = []
+        if not is_small(fields):
+            self._stop_parsing(Reason.HEAD_TOO_LARGE)
         version = parser.get_http_version()
-        if not is_sound(version, self.url, self.headers):
+        values = dict(fields)
+        if not is_sound(version, self.url, fields, values):
             self._stop_parsing(Reason.MALFORMED)
+        self.expect_100_continue = values.get(b"expect", b"").lower() == b"100-continue"
         method = self.scope["method"] = parser.get_method().decode("ascii")
         if parser.should_upgrade():
-            self._check_upgrade(method, version)
+            self._check_upgrade(method, version, fields)
         if self._is_stranger:
             self._is_stranger = False
             self.first_head_taken()
@@ -156,14 +152,14 @@ class RequestReading(HttpToolsProtocol, ABC):
             self.take_no_more()
 
     def _locate(self, version: str) -> None:
-        """Put into the scope where the request goes."""
-        address, scope = httptools.parse_url(self.url), self.scope
-        path = address.path.decode("ascii")
+        """Put into the scope where the request goes: a path and a query, since nothing else is sound."""
+        raw_path, _, query = self.url.partition(b"?")
+        path, scope = raw_path.decode("ascii"), self.scope
         if version != "1.1":
             scope["http_version"] = version
         scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + address.path
-        scope["query_string"] = address.query or b""
+        scope["raw_path"] = self.root_path.encode("ascii") + raw_path
+        scope["query_string"] = query
 
     def _begin_answer(self, version: str) -> None:
         """Start the application; no other request is being answered on this connection."""
@@ -232,13 +228,13 @@ class RequestReading(HttpToolsProtocol, ABC):
             else:
                 self.refuse(self._reason)
 
-    def _check_upgrade(self, method: str, version: str) -> None:
+    def _check_upgrade(self, method: str, version: str, fields: Fields) -> None:
         """Let a WebSocket begin; what else is asked for is ignored. With a body the parser would not find its end."""
-        if wants_socket(self.headers):
-            self._offer = None if has_body(self.headers) else find_offer(method, version, self.headers)
+        if wants_socket(fields):
+            self._offer = None if has_body(fields) else find_offer(method, version, fields)
             if self._offer is None:
                 self._stop_parsing(Reason.HANDSHAKE)
-        elif has_body(self.headers):
+        elif has_body(fields):
             self._stop_parsing(Reason.MALFORMED)
 
     def _stop_parsing(self, reason: Reason) -> NoReturn:
