@@ -88,7 +88,7 @@ def hold_against_the_model(
         expected = (model.look(charges), model.take(charges))
         levels, verdict = look_and_take(model.now_ms, charges)
         assert (levels, Answer.of(verdict)) == expected
-        assert expected[1].is_tightest(verdict.tightest)
+        assert expected[1].is_tightest(verdict.levels[verdict.tightest])
         retry_after = expected[1].retry_after_ms
 
 

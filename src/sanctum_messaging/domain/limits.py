@@ -86,12 +86,14 @@ class Verdict(NamedTuple):
         return tuple([Level(limit, *left) for (limit, _), left in zip(self.charges, self.left, strict=True)])
 
     @property
-    def tightest(self) -> Level:
-        """The level that is in the way, or else will be first: every answer tells this one, and hardly any the rest."""
-        place = self.left.index(min(self.left))
-        if self.refused is not None:
-            place = [limit for limit, _ in self.charges].index(self.refused)
-        return Level(self.charges[place][0], *self.left[place])
+    def tightest(self) -> int:
+        """The place of what is in the way, or else will be first: every answer tells this one, and hardly any the rest.
+
+        There has to be one.
+        """
+        if self.refused is None:
+            return self.left.index(min(self.left))
+        return [limit for limit, _ in self.charges].index(self.refused)
 
 
 # A debt is what was used of a limit and has not come back yet. Its unit is so small that nothing is ever rounded: one

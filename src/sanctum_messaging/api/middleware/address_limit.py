@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.guards.rate_limits import RateLimits
 
 
+_READ = Use.READ
+
+
 class AddressCount:
     """Counts whatever never got so far that its caller was known: preflights, unknown paths, pages, missing tokens."""
 
@@ -27,7 +30,7 @@ class AddressCount:
     def count(self, scope: Scope, _answer: Answer) -> None:
         """Count a request or a socket that is over, if nothing has counted it so far."""
         if VERDICT not in scope and scope["path"] not in PROBE_PATHS:
-            self._limits.count_address(Use.READ, find_address(scope))
+            self._limits.count_address(_READ, find_address(scope))
 
 
 class AddressCheck:
@@ -48,5 +51,5 @@ class AddressCheck:
             RateLimitedError: it has not.
         """
         if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
-            self._limits.check_address(Use.READ, find_address(scope))
+            self._limits.check_address(_READ, find_address(scope))
         return self._app(scope, receive, send)
