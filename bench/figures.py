@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _HEAD = ("figure", "value", "unit", "baseline", "ratio", "required", "met")
 
@@ -53,6 +53,12 @@ class Figure:
         if self.at_most_ratio is not None:
             return self.ratio <= self.at_most_ratio
         return None if self.at_least_ratio is None else self.ratio >= self.at_least_ratio
+
+
+def pick_median(figures: Sequence[Figure]) -> Figure:
+    """Pick the middle one of the same figure from several runs, by its ratio where there is one."""
+    ordered = sorted(figures, key=lambda each: each.value if each.ratio is None else each.ratio)
+    return ordered[len(ordered) // 2]
 
 
 def render_table(figures: Iterable[Figure]) -> str:
