@@ -114,14 +114,26 @@ _CONFIGURATION = f"""# Configuration
 {_NOTE}
 
 Settings are read from the environment, once, at the start. What is said on the command line (`--host`, `--port`,
-`--data-dir`) beats the environment, and both beat [the file](#the-file) that `SANCTUM_CONFIG` names. An empty variable
-counts as not set.
+`--workers`, `--data-dir`) beats the environment, and both beat [the file](#the-file) that `SANCTUM_CONFIG` names. An
+empty variable counts as not set.
 
 `sanctum config` prints the settings in effect, with secrets hidden. If anything is wrong, every fault is reported at
 once, a line each, and the exit code is 2; `serve` does the same and does not start.
 
 ## Variables
 
+"""
+
+_SECRETS = f"""
+## Secrets in files
+
+A secret may be in a file of its own, as Docker and Kubernetes hand it in. These variables each name one, which holds
+what the variable without `_FILE` would: {", ".join(f"`{each.name}_FILE`" for each in VARIABLES if each.secret)}.
+
+They stand in the environment alone, not together with the variable that they are for, and beat
+[the file of settings](#the-file) as that does. The secret is in UTF-8; blanks and line ends around it do not count.
+Every process reads it once, at its start. A file that can't be read keeps the service from starting; an empty one
+counts as not set.
 """
 
 _FILE = """
@@ -181,7 +193,8 @@ Whose tokens are accepted has no default:
 - Without `--dev`, `JWKS_URL` or `JWKS_FILE` is needed, with `JWT_ISSUER` and `JWT_AUDIENCE`; or `[[issuers]]` in
   [the file](#the-file).
 
-Both make the data directory if it is not there. A database serves one process: a second one is told so and ends.
+The directory of the SQLite file, and that of the key of `--dev`, is made if it is not there. A SQLite file serves one
+process: a second one is told so and ends. PostgreSQL serves any number.
 """
 
 
@@ -212,6 +225,7 @@ def configuration_page() -> str:
     return (
         _CONFIGURATION
         + _table(("variable", *heads), map(_setting, VARIABLES))
+        + _SECRETS
         + _FILE
         + _table(("setting", *heads), map(_setting, ISSUER_SETTINGS))
         + _ISSUERS

@@ -184,7 +184,8 @@ MAX_BODY = Variable(
     "MAX_BODY_BYTES",
     "number",
     65_536,
-    "The largest body of a request.",
+    "The largest body of a request. Raise with it what a load balancer lets through: `client_max_body_size` of"
+    " `deploy/nginx.conf` is 128 KiB.",
     parse_body_bytes,
     unit="bytes",
     range=f"{MIN_BODY_BYTES}-{MAX_BODY_BYTES}",
