@@ -6,15 +6,22 @@ from typing import Any
 import msgspec
 import pytest
 
+from sanctum_messaging.adapters.memory.limiter import LocalOnly, MemoryLimiter
 from sanctum_messaging.api.docs.page import render_page
+from sanctum_messaging.api.limit_headers import limit_headers
 from sanctum_messaging.api.openapi.document import create_document
 from sanctum_messaging.api.openapi.examples import EXAMPLES
 from sanctum_messaging.api.openapi.scenes import SCENES
 from sanctum_messaging.api.openapi.schemas import operation_id
 from sanctum_messaging.api.routes import ROUTES
 from sanctum_messaging.api.routing import AnyRoute
+from sanctum_messaging.bootstrap.rate_limits import rate_limits_of
+from sanctum_messaging.config import load_config
+from sanctum_messaging.domain.limits import Use, Verdict
 from sanctum_messaging.protocol import answers, frames, requests, resources
 from sanctum_messaging.protocol.codes import ANY_REQUEST, PROBLEMS
+from tests.acting import actor
+from tests.conftest import HandClock
 from tests.contract_document import CONTRACT, strict_schemas, validator
 
 DOCUMENT = create_document(ROUTES)
@@ -54,6 +61,16 @@ def test_every_example_fits_its_schema() -> None:
     for schema, example in shown:
         error = next(validator(schema, schemas).iter_errors(example), None)
         assert error is None, f"{example}: {error}"
+
+
+async def test_the_limits_are_shown_as_a_first_send_is_told_of_them(clock: HandClock) -> None:
+    local = MemoryLimiter(clock)
+    limits = rate_limits_of(load_config({}, dev=True), clock, limiter=LocalOnly(local), local=local)
+    told: list[Verdict] = []
+    await limits.take(Use.SEND, actor("ann"), "203.0.113.7", told.append)
+    headers = DOCUMENT["components"]["headers"]
+    shown = [headers[name]["example"].encode() for name in ("RateLimit-Policy", "RateLimit")]
+    assert shown == [value for _, value in limit_headers(told[0])]
 
 
 def examples_of(value: dict[str, Any]) -> list[Any]:

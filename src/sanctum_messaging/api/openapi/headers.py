@@ -32,14 +32,16 @@ HEADERS: Json = {
         "example": "/v1/messages/01981f6f-02b1-7e55-8a10-6c2d1e3f4a5b",
     },
     "RateLimit": {
-        "description": "What is left of the limits that the call drew on: `r` calls, and more in `t` seconds.",
+        "description": "What is left of the limit that will be in the way first: `r` calls, and all of it again in `t`"
+        " seconds.",
         "schema": {"type": "string"},
-        "example": '"device";r=119;t=1',
+        "example": '"send-device";r=119;t=1',
     },
     "RateLimit-Policy": {
-        "description": "Those limits: `q` calls in `w` seconds.",
+        "description": "The limits that the call drew on: `q` calls in `w` seconds each.",
         "schema": {"type": "string"},
-        "example": '"device";q=120;w=60',
+        "example": '"requests-address";q=1000;w=60, "send-device";q=120;w=60, "send-session";q=120;w=60, '
+        '"send-user";q=240;w=60',
     },
     "Retry-After": {
         "description": "Seconds to wait before the same may succeed.",
