@@ -70,7 +70,8 @@ def test_it_fits_the_official_schema() -> None:
 def test_what_a_service_waits_for_is_there_and_can_happen(name: str) -> None:
     for other, how in services()[name].get("depends_on", {}).items():
         assert how["condition"] in CONDITIONS
-        checked = "healthcheck" in services()[other] or services()[other].get("build")
+        # Ours has a check of its own in the image.
+        checked = "healthcheck" in services()[other] or other in INSTANCES
         assert checked or how["condition"] != "service_healthy", other
         assert services()[other]["restart"] == "no" or how["condition"] != "service_completed_successfully", other
 
@@ -81,6 +82,14 @@ def test_instances_wait_for_the_migration_and_the_migration_for_the_database() -
     for name in INSTANCES:
         assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
         assert services()[name]["depends_on"]["valkey"]["condition"] == "service_started"
+
+
+def test_the_image_is_built_once_for_all_who_run_it_and_never_pulled() -> None:
+    ours = {name: service for name, service in services().items() if service["image"] == "sanctum-messaging"}
+
+    assert set(ours) == {*INSTANCES, "migrate"}
+    assert [name for name, service in services().items() if "build" in service] == ["migrate"]
+    assert {service["pull_policy"] for service in ours.values()} == {"never"}
 
 
 @pytest.mark.parametrize("name", [name for name in services() if name != "migrate"])
