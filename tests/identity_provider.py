@@ -145,9 +145,9 @@ def verifier_of(keys: KeySource, clock: Callable[[], int]) -> JWTVerifier:
     return JWTVerifier([TrustedIssuer(Issuer(ISSUER, AUDIENCE), keys)], clock)
 
 
-def cache_of(document: KeyDocument, clock: Callable[[], int]) -> JWKSCache:
-    """The cache of this issuer's keys."""
-    return JWKSCache(document, clock, issuer=ISSUER)
+def cache_of(document: KeyDocument, clock: Callable[[], int], *, look_seconds: float = 3600) -> JWKSCache:
+    """The cache of this issuer's keys; by default it reads them when asked alone, as far as a test is concerned."""
+    return JWKSCache(document, clock, issuer=ISSUER, look_seconds=look_seconds)
 
 
 KEYS = parse_key_set(

@@ -72,8 +72,8 @@ async def open_service(
     clock = SystemClock()
     verifier = token_verifier(config, clock.now)
     async with open_storage(config, clock) as storage, open_sharing(config, storage, clock) as sharing:
-        await verifier.start()
         try:
+            await verifier.start()
             tokens = TokenWatch(storage, clock)
             limits = rate_limits_of(config, clock, limiter=sharing.limiter, local=sharing.local_limiter)
             admission = Admission(verifier, tokens.known, tokens.audit, limits)

@@ -29,6 +29,9 @@ TTL_MS = 10 * 60_000
 COOLDOWN_MS = 30_000
 """Between two reads, whatever asks for them: a new key is known after at most this time."""
 
+LOOK_MS = 30_000
+"""How often the age of the keys is looked at while nobody asks for them."""
+
 UNKNOWN_KID_MS = 60_000
 """For this long a ``kid`` that a read did not bring is refused without another."""
 
@@ -63,16 +66,20 @@ class JWKSCache:
     ``issuer`` is what the log calls it: the address of the document may hold a secret.
     """
 
-    def __init__(self, document: KeyDocument, now: Callable[[], int], *, issuer: str) -> None:
+    def __init__(
+        self, document: KeyDocument, now: Callable[[], int], *, issuer: str, look_seconds: float = LOOK_MS / 1000
+    ) -> None:
         self._document = document
         self._now = now
         self._issuer = issuer
+        self._look_seconds = look_seconds
         self._keys: tuple[VerificationKey, ...] = ()
         self.failures = 0
         """Reads that brought no keys."""
         self._loaded_at = -KEEP_MS
         self._attempted_at: int | None = None
         self._flight: asyncio.Task[bool] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._unknown: dict[str, int] = {}
 
     @property
@@ -81,12 +88,15 @@ class JWKSCache:
         return None if self._loaded_at < 0 else self._now() - self._loaded_at
 
     async def start(self) -> None:
+        self._watch = asyncio.create_task(self._keep_young(), name="jwks-watch")
         await self._read()
 
     async def close(self) -> None:
-        if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.wait({self._flight})
+        tasks = {task for task in (self._watch, self._flight) if task is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         await self._document.close()
 
     async def find(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
@@ -127,8 +137,14 @@ class JWKSCache:
         if len(self._unknown) > MAX_UNKNOWN_KIDS:
             del self._unknown[next(iter(self._unknown))]
 
-    def _refresh_when_old(self) -> None:
-        if not _within(TTL_MS, self._loaded_at, self._now()) and not self._is_cooling():
+    async def _keep_young(self) -> None:
+        """Read the keys before they are old, asked for or not: the first token after a quiet night meets fresh ones."""
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            self._refresh_when_old(TTL_MS - LOOK_MS)
+
+    def _refresh_when_old(self, span: int = TTL_MS) -> None:
+        if not _within(span, self._loaded_at, self._now()) and not self._is_cooling():
             self._begin_read()
 
     def _is_cooling(self) -> bool:

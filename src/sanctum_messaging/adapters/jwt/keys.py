@@ -64,7 +64,7 @@ class KeySource(Protocol):
     """The issuer's keys, as they are now."""
 
     async def start(self) -> None:
-        """Read the keys once; a provider that fails now is asked again later."""
+        """Read the keys, and go on doing so until ``close``; a provider that fails now is asked again later."""
         ...
 
     async def find(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:

@@ -10,6 +10,7 @@ import pytest
 from sanctum_messaging.adapters.jwt.jwks import MAX_UNKNOWN_KIDS, TIMEOUT_S, FileDocument, HTTPDocument
 from sanctum_messaging.adapters.jwt.keys import KeySetError
 from sanctum_messaging.domain.errors import UnavailableError
+from tests.hub_client import until
 from tests.identity_provider import (
     ED,
     ISSUER,
@@ -256,6 +257,90 @@ async def test_a_clock_that_was_set_back_delays_no_read(
     clock.pass_seconds(-86_400)
 
     assert await kids(cache, "new") == ["new"]
+
+
+# While nobody asks.
+
+
+@pytest.fixture
+async def watched(provider: Provider, clock: MovingClock) -> AsyncGenerator[JWKSCache, None]:
+    """A cache that has its keys, and looks at their age without pause."""
+    cache = cache_of(HTTPDocument(provider.url), clock, look_seconds=0)
+    await cache.start()
+    provider.asked.clear()
+    yield cache
+    await cache.close()
+
+
+@pytest.mark.timeout(60)
+async def test_keys_that_nobody_asks_for_never_get_older_than_ten_minutes(
+    provider: Provider, watched: JWKSCache, clock: MovingClock
+) -> None:
+    for hour in range(1, 4):
+        clock.pass_seconds(599)
+        await provider.asked.wait()
+        await read_ended(watched)
+        provider.asked.clear()
+
+        assert watched.age_ms == 0
+        assert provider.hits == 1 + hour
+
+
+@pytest.mark.timeout(60)
+async def test_the_first_token_after_a_quiet_time_is_judged_by_the_keys_of_now(
+    provider: Provider, watched: JWKSCache, clock: MovingClock
+) -> None:
+    verifier = verifier_of(watched, clock)
+    token = sign(claims())
+    await assert_accepted(verifier, token)
+    provider.body = published(new=NEW)
+
+    clock.pass_seconds(599)
+    await provider.asked.wait()
+    await read_ended(watched)
+    await assert_refused(verifier, token)
+    await assert_accepted(verifier, sign(claims(), NEW, kid="new"))
+
+
+@pytest.mark.timeout(60)
+async def test_a_provider_that_fails_is_asked_again_after_the_cooldown_only(
+    provider: Provider, watched: JWKSCache, clock: MovingClock
+) -> None:
+    provider.status = 500
+    for failures in range(1, 4):
+        clock.pass_seconds(599 if failures == 1 else 30)
+        await provider.asked.wait()
+        await read_ended(watched)
+        provider.asked.clear()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert watched.failures == failures == provider.hits - 1
+    assert await kids(watched, "ed") == ["ed"]
+
+
+@pytest.mark.timeout(60)
+async def test_a_file_that_nobody_asks_for_is_read_again(tmp_path: Path, clock: MovingClock) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_bytes(published(ed=ED))
+    cache = cache_of(FileDocument(path), clock, look_seconds=0)
+    await cache.start()
+    path.write_bytes(published(new=NEW))
+    clock.pass_seconds(599)
+    await until(lambda: cache.age_ms == 0)
+
+    assert await kids(cache, "ed") == []
+    await cache.close()
+
+
+async def test_closing_ends_the_watch(provider: Provider, clock: MovingClock) -> None:
+    cache = cache_of(HTTPDocument(provider.url), clock)
+    await cache.start()
+
+    await cache.close()
+
+    assert cache._watch is not None
+    assert cache._watch.cancelled()
 
 
 # A provider that fails: S-T3.
