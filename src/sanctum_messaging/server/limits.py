@@ -16,9 +16,9 @@ MAX_UNREAD_BYTES = 16 * 1024 * 1024
 MAX_PIECES = 16 * 1024
 """How many pieces a body may come in. Each costs half a microsecond, also if it is a chunk of one byte, and megabytes
 of these are read at once; an honest client that sends all that is thrown away needs no more."""
-FRAMING_PER_BYTE = 6
-"""A chunk of one byte comes with five more, so this is what an honest client may need; beyond that, extensions of
-chunks and trailers have as much room as a head."""
+FRAMING_PER_PIECE = 12
+"""Bytes around each piece of a body: a chunk comes with five at least, and an honest client needs no more. Beyond that,
+extensions of chunks and trailers have as much room as a head."""
 
 MAX_FRAGMENTS = 64
 """Of one WebSocket message; a client has no reason to send it in more than one."""

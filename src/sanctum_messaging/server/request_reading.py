@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from sanctum_messaging.server.answer_cycle import AnswerCycle
 from sanctum_messaging.server.heads import Fields, Offer, find_offer, has_body, is_small, is_sound, wants_socket
 from sanctum_messaging.server.limits import (
-    FRAMING_PER_BYTE,
+    FRAMING_PER_PIECE,
     MAX_ADDRESS_BYTES,
     MAX_HEAD_BYTES,
     MAX_PIECES,
@@ -26,6 +27,9 @@ from sanctum_messaging.server.limits import (
 )
 from sanctum_messaging.server.phase import ANSWERING, BODY, HEAD, LEAVING, WAITING, StopParsingError
 from sanctum_messaging.server.refusals import Reason
+
+_NOWHERE: Any = deque(maxlen=0)
+"""Keeps nothing of what is appended to it."""
 
 
 class RequestReading(HttpToolsProtocol, ABC):
@@ -105,14 +109,14 @@ class RequestReading(HttpToolsProtocol, ABC):
     def on_headers_complete(self) -> None:
         parser, fields = self.parser, self.headers
         # Trailers come after this: nobody has use for them, and they must not be taken for fields of the head.
-        self.headers = []
+        self.headers = _NOWHERE
         if not is_small(fields):
             self._stop_parsing(Reason.HEAD_TOO_LARGE)
         version = parser.get_http_version()
         values = dict(fields)
         if not is_sound(version, self.url, fields, values):
             self._stop_parsing(Reason.MALFORMED)
-        self.expect_100_continue = values.get(b"expect", b"").lower() == b"100-continue"
+        self.expect_100_continue = version == "1.1" and values.get(b"expect", b"").lower() == b"100-continue"
         method = self.scope["method"] = parser.get_method().decode("ascii")
         if parser.should_upgrade():
             self._check_upgrade(method, version, fields)
@@ -123,10 +127,10 @@ class RequestReading(HttpToolsProtocol, ABC):
         if self._offer is None:
             self._begin_answer(version)
         self._phase = BODY if self._offer is None else LEAVING
-        self._room, self._pieces = MAX_HEAD_BYTES, 0
+        self._room, self._pieces, self._unread_room = MAX_HEAD_BYTES, 0, MAX_UNREAD_BYTES
 
     def on_body(self, body: bytes) -> None:
-        self._room += FRAMING_PER_BYTE * len(body)
+        self._room += len(body) + FRAMING_PER_PIECE
         self._pieces += 1
         if self._pieces > MAX_PIECES:
             self._stop_parsing(Reason.MALFORMED)
@@ -200,6 +204,11 @@ class RequestReading(HttpToolsProtocol, ABC):
 
     def _take_body(self, data: bytes) -> None:
         cycle = self.cycle
+        if cycle.response_complete and len(data) > MAX_HEAD_BYTES:
+            # The head of another request may begin in it, and no more of that is parsed at once than may be one.
+            self._hand_on(data[:MAX_HEAD_BYTES])
+            self._hand_on(data[MAX_HEAD_BYTES:])
+            return
         self._room -= len(data)
         self._parse(data)
         if self._phase is HEAD:

@@ -58,6 +58,30 @@ def test_a_request_that_begins_behind_the_body_of_an_answered_one_is_answered(wi
             assert read_answer(connection).status == 200
 
 
+def test_s_d2_a_head_behind_the_body_of_an_answered_one_has_no_more_room_than_two(wire: Wire) -> None:
+    refused = wire.intake.refused[Reason.HEAD_TOO_LARGE]
+    field = b"X-A: " + b"a" * 1_000 + b"\r\n"
+    with wire.connect() as connection:
+        connection.sendall(_CHUNKED)
+        assert read_answer(connection).status == 404
+
+        connection.sendall(b"2\r\n{}\r\n0\r\n\r\n" + _GET.removesuffix(b"\r\n") + field * 40 + b"\r\n")
+
+        assert read_answer(connection).status == 431
+
+    assert wire.intake.refused[Reason.HEAD_TOO_LARGE] == refused + 1
+
+
+def test_much_behind_an_answer_is_thrown_away_and_the_next_request_is_found(wire: Wire) -> None:
+    with wire.connect() as connection:
+        connection.sendall(_CHUNKED)
+        assert read_answer(connection).status == 404
+
+        connection.sendall(b"30d40\r\n" + b"x" * 200_000 + b"\r\n0\r\n\r\n" + _GET)
+
+        assert read_answer(connection).status == 200
+
+
 def test_a_trailer_that_ends_the_connection_is_heard(wire: Wire) -> None:
     with wire.connect() as connection:
         connection.sendall(_CHUNKED + b"2\r\n{}\r\n0\r\nConnection: close\r\n\r\n")

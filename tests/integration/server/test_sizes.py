@@ -19,6 +19,9 @@ JSON = b"Content-Type: application/json\r\n"
 POST = b"POST /v1/messages HTTP/1.1\r\n" + HOST + JSON
 
 
+LARGE_CHUNK = b"c350\r\n" + b" " * 50_000 + b"\r\n"
+
+
 def lines(count: int) -> bytes:
     return b"".join(b"X-%d: a\r\n" % number for number in range(count))
 
@@ -109,7 +112,16 @@ class TestBodies:
             (answer,) = parse_answers(read_to_end(connection))
         assert answer.problem["code"] == "invalid"
 
-    @pytest.mark.parametrize("chunk", [b"1;" + b"x" * 70_000, b"0\r\n" + b"X-A: " + b"a" * 70_000])
+    @pytest.mark.parametrize(
+        "chunk",
+        [
+            b"1;" + b"x" * 70_000,
+            b"0\r\n" + b"X-A: " + b"a" * 70_000,
+            LARGE_CHUNK + b"0\r\n" + b"A:\r\n" * 18_000,
+            LARGE_CHUNK + b"1;" + b"x" * 70_000,
+        ],
+        ids=["extension", "trailer", "trailers_behind_much", "extension_behind_much"],
+    )
     def test_have_bounded_extensions_and_trailers(self, wire: Wire, chunk: bytes) -> None:
         (answer,) = wire.exchange(POST + wire.authorization() + b"Transfer-Encoding: chunked\r\n\r\n", chunk)
         assert (answer.status, answer.problem["code"]) == (400, "bad_request")

@@ -26,7 +26,7 @@ MAY_GROW_BYTES = 5 * MIB
 SOCKETS = 16
 FLOOD_BYTES_EACH = MIB // 4
 """Which would become 26 MB of objects, if all of it were taken at a time."""
-MAY_GROW_BYTES_TOGETHER = 10 * MIB
+MAY_GROW_BYTES_TOGETHER = 20 * MIB
 HOLDERS = 100
 MAY_HOLD_BYTES = 3 * 64 * 1024
 """Of memory for each socket that leaves a message of 64 KiB unfinished: the pieces, and what joins them."""
