@@ -39,13 +39,13 @@ class AnswerCycle(RequestResponseCycle):
             or self.flow.write_paused
             or self.disconnected
             or self.access_log
-            or self.default_headers
             or not self.keep_alive
         )
 
     def _write_head(self, message: HTTPResponseStartEvent) -> bytes | None:
         """Write the head of an answer that tells its length; none if it is not such an answer, or not fit to go out."""
-        headers = list(message.get("headers", ()))
+        # Those of all answers are uvicorn's: the date.
+        headers = [*self.default_headers, *message.get("headers", ())]
         by_name = dict(headers)
         length = by_name.get(b"content-length")
         if length is None or not _UNUSUAL.isdisjoint(by_name):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 LENGTH = (b"content-length", b"2")
+DATE = (b"date", b"Mon, 23 Nov 2026 20:00:00 GMT")
+"""What a server that runs has every answer bear."""
 
 
 class Kept(asyncio.Transport):
@@ -40,6 +42,7 @@ async def written_by(
     status: int = 200,
     method: str = "GET",
     keep_alive: bool = True,
+    default_headers: Headers | None = None,
 ) -> bytes:
     """Answer with these headers; return what goes out."""
     transport, scope = Kept(), {"type": "http", "method": method}
@@ -50,7 +53,7 @@ async def written_by(
         logger=logging.getLogger(),
         access_logger=logging.getLogger(),
         access_log=False,
-        default_headers=[],
+        default_headers=default_headers or [],
         message_event=asyncio.Event(),
         expect_100_continue=False,
         keep_alive=keep_alive,
@@ -79,10 +82,16 @@ async def written_by(
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_what_goes_out_is_what_uvicorn_writes(headers: Headers, method: str, keep_alive: bool) -> None:  # noqa: FBT001
     ours, theirs = [
-        await written_by(kind, headers, method=method, keep_alive=keep_alive)
+        await written_by(kind, headers, method=method, keep_alive=keep_alive, default_headers=[DATE])
         for kind in (AnswerCycle, RequestResponseCycle)
     ]
     assert ours == theirs
+
+
+async def test_it_is_not_left_to_uvicorn_on_a_server_that_runs() -> None:
+    """Who writes in small letters what is written in large ones."""
+    written = await written_by(AnswerCycle, [LENGTH, (b"X-Name", b"value")], default_headers=[DATE])
+    assert b"\r\nX-Name: value\r\n" in written
 
 
 async def test_an_answer_without_a_body_needs_no_length() -> None:
