@@ -35,6 +35,19 @@ async def test_an_address_has_so_many_and_another_as_many(tmp_path: Path) -> Non
         assert await ann.shake_hands() == 101
 
 
+async def test_handshakes_without_a_place_count_against_their_address(tmp_path: Path) -> None:
+    environ = {**PROXIED, "CONNECTIONS_PER_ADDRESS": "1", "RATE_LIMIT_MAX": "10", "RATE_LIMIT_INTERVAL_MS": "86400000"}
+    async with open_api(tmp_path, **environ) as api:
+        ann = Visitor(api, "ann")
+        async with ann.open() as client:
+            await client.hello()
+            for _ in range(4):
+                assert await ann.shake_hands() == 429
+            left = await ann.left()
+        # The question itself is one, too.
+        assert left["requests-address"] == 10 - 1 - 4 - 1
+
+
 async def test_an_address_without_a_limit_of_its_own_has_none_here_either(tmp_path: Path) -> None:
     environ = {**PROXIED, "RATE_LIMIT_ALLOWLIST": "203.0.113.0/24"}
     async with open_api(tmp_path, **environ, CONNECTIONS_PER_ADDRESS="1") as api:

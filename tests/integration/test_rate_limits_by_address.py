@@ -28,6 +28,7 @@ async def test_what_names_nobody_is_counted_by_address_and_refused_unseen(tmp_pa
             problem = refused(await caller.get(path), 429, "rate_limited")
             assert problem["scope"] == "address"
         assert await ann.shake_hands() == 429
+        assert await ann.shake_hands("/nowhere") == 429
         for path in ("/healthz", "/readyz", "/metrics"):
             assert (await ann.stranger.get(path)).status_code == 200
         got(await Visitor(api, "ann", ELSEWHERE).caller.get(PATH), 200)

@@ -69,7 +69,10 @@ def find_address(scope: Scope) -> str | None:
 
 
 def find_header(scope: Scope, name: bytes) -> str | None:
-    """Find a header's value, decoded as UTF-8 where it is; several of one name are joined as HTTP does."""
+    """Find a header's value, decoded as UTF-8 where it is; several of one name are joined as HTTP does.
+
+    White space around it is no part of it (RFC 9110, section 5.5), and the parser leaves what stands behind.
+    """
     headers = scope.get(_HEADERS)
     if headers is None:
         headers = scope[_HEADERS] = _by_name(scope["headers"])
@@ -77,9 +80,9 @@ def find_header(scope: Scope, name: bytes) -> str | None:
     if value is None:
         return None
     try:
-        return str(value, "utf-8")
+        return str(value, "utf-8").strip(" \t")
     except UnicodeDecodeError:
-        return str(value, "latin-1")
+        return str(value, "latin-1").strip(" \t")
 
 
 def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

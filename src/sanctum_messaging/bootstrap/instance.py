@@ -10,7 +10,7 @@ from sanctum_messaging.api.origins import OriginPolicy
 from sanctum_messaging.api.socket_frames import create_on_frame
 from sanctum_messaging.bootstrap.rate_limits import is_enforced
 from sanctum_messaging.bootstrap.sharing import announcing
-from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with, handshakes_of
+from sanctum_messaging.bootstrap.sockets import admit_frames_with, authenticate_with, handshakes_of, take_on_with
 from sanctum_messaging.bootstrap.tokens import recorded
 from sanctum_messaging.bootstrap.tracing import traced
 from sanctum_messaging.config import ConfigError, Fault
@@ -84,7 +84,7 @@ class Instance:
             on_frame=recorded(create_on_frame(self.ports), tokens.audit),
             admit_frame=admit_frames_with(limits),
             is_revoked=tokens.known.is_revoked,
-            take_on=self.handshakes.take_on,
+            take_on=take_on_with(self.handshakes, limits),
             settings=HubSettings(
                 now=clock.now,
                 monotonic=clock.monotonic,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from sanctum_messaging.domain.errors import ForbiddenError, UnauthenticatedError
+from sanctum_messaging.domain.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
 from sanctum_messaging.domain.limits import Use
 from sanctum_messaging.guards.addresses import Networks
 from sanctum_messaging.guards.admission import Visit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.guards.admission import Admission
     from sanctum_messaging.guards.rate_limits import RateLimits
-    from sanctum_messaging.hub.callables import AdmitFrame, Authenticate, Credentials
+    from sanctum_messaging.hub.callables import AdmitFrame, Authenticate, Credentials, TakeOn
     from sanctum_messaging.ports.clock import Clock
 
 _USES = {Stage.HANDSHAKE: Use.CONNECT, Stage.HELLO: Use.OPEN, Stage.RENEWAL: Use.RENEW}
@@ -54,6 +54,19 @@ def handshakes_of(config: Config, clock: Clock, waiting: Callable[[], int]) -> H
         exempt=Networks(config.rate_limit_allowlist),
     )
     return Handshakes(settings, monotonic=clock.monotonic, waiting=waiting)
+
+
+def take_on_with(handshakes: Handshakes, limits: RateLimits) -> TakeOn:
+    """Make what takes handshakes on; one that its address has no place for counts against the address all the same."""
+
+    def take_on(peer: str | None, /) -> Callable[[], None]:
+        try:
+            return handshakes.take_on(peer)
+        except RateLimitedError:
+            limits.count_address(Use.CONNECT, peer)
+            raise
+
+    return take_on
 
 
 def admit_frames_with(limits: RateLimits) -> AdmitFrame:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.api.calls import find_header
 from sanctum_messaging.api.problems import ClientGoneError
 from sanctum_messaging.api.reading import QueryReader, read_body, read_token
 from sanctum_messaging.domain.errors import SanctumError, UnauthenticatedError
@@ -18,6 +19,11 @@ JSON = ("application/json",)
 
 def scope(name: str, *values: str) -> Scope:
     return {"headers": [(name.encode(), value.encode()) for value in values]}
+
+
+@pytest.mark.parametrize("value", ["ann", " ann", "ann ", "ann\t ", " \tann"])
+def test_white_space_around_a_header_is_no_part_of_it(value: str) -> None:
+    assert find_header(scope("act-as", value), b"act-as") == "ann"
 
 
 class TestTokens:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.api.calls import VERDICT, find_address
-from sanctum_messaging.api.routing import PROBE_PATHS
+from sanctum_messaging.api.routing import PROBE_PATHS, WS_PATH
 from sanctum_messaging.domain.limits import Use
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _READ = Use.READ
+_UNCHECKED = {"http": PROBE_PATHS, "websocket": frozenset({WS_PATH})}
 
 
 class AddressCount:
@@ -36,7 +37,8 @@ class AddressCount:
 class AddressCheck:
     """Refuses requests of an address that has nothing left here, before anything is done for them.
 
-    Sockets are refused where their handshakes are: the endpoint knows how to say it to a browser.
+    Sockets are refused where their handshakes are, if there is such a place: the endpoint knows how to say it to a
+    browser.
     """
 
     def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
@@ -48,8 +50,8 @@ class AddressCheck:
         """Serve one request.
 
         Raises:
-            RateLimitedError: it has not.
+            RateLimitedError: the address has nothing left.
         """
-        if scope["type"] == "http" and scope["path"] not in PROBE_PATHS:
+        if scope["type"] != "lifespan" and scope["path"] not in _UNCHECKED[scope["type"]]:
             self._limits.check_address(_READ, find_address(scope))
         return self._app(scope, receive, send)
