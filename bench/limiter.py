@@ -98,7 +98,7 @@ def _shared_figures(batched: Sequence[_Cost], alone: Sequence[_Cost]) -> list[Fi
 def _measure_memory(run: Run, limits: Sequence[Limit]) -> float:
     """Return the processor time of a check of callers who have been there before."""
     limiter = MemoryLimiter(SystemClock())
-    checks = [[Charge(limit, f"user-{number}") for limit in limits] for number in range(USERS)]
+    checks = [tuple([Charge(limit, f"user-{number}") for limit in limits]) for number in range(USERS)]
     costs = []
     for _ in range(run.rounds * 20):
         begun = time.process_time()

@@ -79,12 +79,14 @@ def hold_against_the_model(
     steps: list[tuple[int | str, list[bool], str]],
 ) -> None:
     limits = [Limit(f"limit-{place}", Scope.USER, *each) for place, each in enumerate(numbers)]
-    model = ExactLimits()
-    retry_after = 0
+    model, retry_after = ExactLimits(), 0
+    known: dict[tuple[Charge, ...], tuple[Charge, ...]] = {}
     for pause, chosen, key in steps:
         model.now_ms += retry_after if isinstance(pause, str) else pause
-        charges = [Charge(limit, key) for limit, wanted in zip(limits, chosen, strict=False) if wanted]
-        charges = charges or [Charge(limits[0], key)]
+        charges = tuple(Charge(limit, key) for limit, wanted in zip(limits, chosen, strict=False) if wanted)
+        # The same uses are the same object each time, as those of a caller are.
+        charges = charges or (Charge(limits[0], key),)
+        charges = known.setdefault(charges, charges)
         expected = (model.look(charges), model.take(charges))
         levels, verdict = look_and_take(model.now_ms, charges)
         assert (levels, Answer.of(verdict)) == expected

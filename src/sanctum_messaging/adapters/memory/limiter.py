@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import LocalLimiter
 
+    _Bucket = tuple["_Callers", OrderedDict[str, int], str, int, int, int]
+    """Who counts in it, when each is full, whose it is, and of his limit the most, the interval and the whole."""
+
 MAX_CALLERS = 50_000
 """Of one limit who have not all of it; they need 15 MB. As each limit has its own, addresses can't push users out."""
 FEW = 4_000
 """So many are kept even though they have all of their limit again: most come back, and who is known costs half."""
 LOOKED_AT = 2
 """Callers of longest standing who are looked at when a new one comes, so that more may leave than come."""
+MAX_FOUND = 4_096
+"""Charges of which it is known what they are counted in; ``guards.limits`` gives so many callers the same each time."""
 COMPARED = 4
 """Callers of whom one is forgotten when it is full: a refused one stays next to three who used less."""
 
@@ -36,48 +41,65 @@ class MemoryLimiter:
         self._monotonic = clock.monotonic
         self._max_callers = max_callers
         self._callers: dict[str, _Callers] = {}
+        self._found: dict[int, tuple[Sequence[Charge], tuple[_Bucket, ...]]] = {}
+        """What charges are counted in, by which objects they are: what is kept here keeps its identity."""
 
     def take(self, charges: Sequence[Charge]) -> Verdict:
         """Take one from each limit, or nothing from any; see the port."""
         now = int(self._monotonic() * 1000)
-        longest, refused = 0, None
-        found: list[tuple[_Callers, str, int]] = []
-        for limit, key in charges:
-            callers = self._callers.get(limit.name)
-            if callers is None or callers.limit is not limit:
-                callers = self._callers_of(limit)
-            debt = callers.full_at.get(key, 0) - now * callers.max
-            if debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
-                longest, refused = wait, limit
-            found.append((callers, key, debt))
-        if refused is None:
-            return Verdict(charges, _take_each(found, now))
-        left = [left_at(callers.limit, max(0, debt)) for callers, _, debt in found]
-        return Verdict(charges, left, refused, longest)
+        _, buckets = self._found.get(id(charges)) or self._find(charges)
+        left: list[Left] = []
+        filled: list[tuple[OrderedDict[str, int], str, int]] = []
+        # Every request passes here, so it calls next to nothing.
+        for callers, full_at, key, most, interval, whole in buckets:
+            empty = now * most
+            at = full_at.get(key)
+            if at is None and len(full_at) >= callers.few:
+                callers.make_room(empty)
+            used = interval if at is None or at <= empty else at - empty + interval
+            if used > whole:
+                return self._refuse(charges, buckets, now)
+            left.append(((whole - used) // interval, (used + most - 1) // most))
+            filled.append((full_at, key, empty + used))
+        for full_at, key, at in filled:
+            full_at[key] = at
+        return Verdict(charges, left)
 
     def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
         """Tell what would be refused; see the port."""
         now = int(self._monotonic() * 1000)
-        longest, refused = 0, None
-        for limit, key in charges:
-            callers = self._callers.get(limit.name)
-            if callers is None or callers.limit is not limit:
-                callers = self._callers_of(limit)
-            debt = callers.full_at.get(key, 0) - now * callers.max
-            if debt > callers.passing and (wait := wait_ms(limit, debt)) > longest:
-                longest, refused = wait, limit
-        return None if refused is None else (refused, longest)
+        _, buckets = self._found.get(id(charges)) or self._find(charges)
+        for _, full_at, key, most, interval, whole in buckets:
+            if full_at.get(key, 0) - now * most + interval > whole:
+                _, _, refused, wait = self._refuse(charges, buckets, now)
+                return None if refused is None else (refused, wait)
+        return None
 
     def look(self, charges: Sequence[Charge]) -> tuple[Level, ...]:
         """Tell the levels; see the port."""
         now = int(self._monotonic() * 1000)
-        return tuple([Level(limit, *left_at(limit, self._debt(limit, key, now))) for limit, key in charges])
+        _, buckets = self._found.get(id(charges)) or self._find(charges)
+        debts = [_debt(bucket, now) for bucket in buckets]
+        return tuple([Level(limit, *left_at(limit, debt)) for (limit, _), debt in zip(charges, debts, strict=True)])
+
+    def _refuse(self, charges: Sequence[Charge], buckets: Sequence[_Bucket], now: int) -> Verdict:
+        debts = [_debt(bucket, now) for bucket in buckets]
+        limits = [limit for limit, _ in charges]
+        waits = list(map(wait_ms, limits, debts))
+        longest = max(waits)
+        return Verdict(charges, list(map(left_at, limits, debts)), limits[waits.index(longest)], longest)
+
+    def _find(self, charges: Sequence[Charge]) -> tuple[Sequence[Charge], tuple[_Bucket, ...]]:
+        found = charges, tuple([self._callers_of(limit).bucket(key) for limit, key in charges])
+        # A list may hold something else the next time.
+        if isinstance(charges, tuple):
+            if len(self._found) >= MAX_FOUND:
+                self._found.clear()
+            self._found[id(charges)] = found
+        return found
 
     def __len__(self) -> int:
         return sum(len(callers.full_at) for callers in self._callers.values())
-
-    def _debt(self, limit: Limit, key: str, now: int) -> int:
-        return max(0, self._callers_of(limit).full_at.get(key, 0) - now * limit.max)
 
     def _callers_of(self, limit: Limit) -> _Callers:
         callers = self._callers.get(limit.name)
@@ -105,16 +127,17 @@ class LocalOnly:
 class _Callers:
     """Those who have not all of one limit: for each, when he will have it, in parts of a millisecond."""
 
-    __slots__ = ("_max_callers", "few", "full_at", "interval_ms", "limit", "max", "passing", "whole")
+    __slots__ = ("_max_callers", "few", "full_at", "limit")
 
     def __init__(self, limit: Limit, max_callers: int) -> None:
-        self.limit, self.max, self.interval_ms = limit, limit.max, limit.interval_ms
-        self.passing = (limit.max - 1) * limit.interval_ms
-        """The debt with which one more may be taken."""
-        self.whole = limit.max * limit.interval_ms
-        """The debt with which nothing is left."""
+        self.limit = limit
         self._max_callers, self.few = max_callers, min(max_callers, FEW)
         self.full_at: OrderedDict[str, int] = OrderedDict()
+
+    def bucket(self, key: str) -> _Bucket:
+        """Put together all that it takes to count one of them; the whole is the debt with which nothing is left."""
+        most, interval = self.limit.max, self.limit.interval_ms
+        return self, self.full_at, key, most, interval, most * interval
 
     def make_room(self, now: int) -> None:
         """Forget those of longest standing who have all again, and if it is full one who has not."""
@@ -136,14 +159,6 @@ class _Callers:
         self.full_at.update(few)
 
 
-def _take_each(found: Sequence[tuple[_Callers, str, int]], now: int) -> list[Left]:
-    """Add one use to what each has used, and tell what is left. Every request passes here: it calls next to nothing."""
-    left = []
-    for callers, key, debt in found:
-        full_at, most, interval = callers.full_at, callers.max, callers.interval_ms
-        if key not in full_at and len(full_at) >= callers.few:
-            callers.make_room(now * most)
-        used = interval + debt if debt > 0 else interval
-        full_at[key] = now * most + used
-        left.append(((callers.whole - used) // interval, (used + most - 1) // most))
-    return left
+def _debt(bucket: _Bucket, now: int) -> int:
+    _, full_at, key, most, _, _ = bucket
+    return max(0, full_at.get(key, 0) - now * most)

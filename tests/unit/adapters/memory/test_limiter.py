@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sanctum_messaging.adapters.memory.limiter import FEW, MemoryLimiter
+from sanctum_messaging.adapters.memory.limiter import FEW, MAX_FOUND, MemoryLimiter
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
 from tests.conftest import HandClock
 
@@ -25,6 +25,21 @@ def test_what_would_be_refused_is_told_before_and_nothing_is_taken_for_it(clock:
         told.append(refused)
         clock.advance(5.0)
     assert told.count(None) not in {0, len(told)}
+
+
+def test_what_charges_are_counted_in_is_found_again_once_it_is_forgotten(clock: HandClock) -> None:
+    limiter = MemoryLimiter(clock)
+    charges = [(Charge(FAILURES, f"address-{number}"),) for number in range(MAX_FOUND + 10)]
+    for remaining in (9, 8, 7):
+        assert {limiter.take(each).left[0][0] for each in charges} == {remaining}
+    assert len(limiter._found) <= MAX_FOUND
+
+
+def test_a_list_of_charges_may_hold_others_the_next_time(clock: HandClock) -> None:
+    limiter, charges = MemoryLimiter(clock), [Charge(FAILURES, "one")]
+    limiter.take(charges)
+    charges[0] = Charge(FAILURES, "other")
+    assert limiter.take(charges).left[0][0] == 9
 
 
 def test_no_more_callers_are_remembered_than_there_is_room_for(clock: HandClock) -> None:
