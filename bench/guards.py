@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from joserfc.jwk import RSAKey
-from uvicorn.server import ServerState
 
 from bench.figures import Figure
 from bench.http_client import build_request
 from bench.instructions import Instructions
 from bench.measuring import Run, median, micros
+from bench.protocol import make_state
 from bench.sends import build_send
 from bench.servers import UNLIMITED
 from bench.unguarded import (
@@ -59,6 +59,8 @@ from sanctum_messaging.server.server import create_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
+
+    from uvicorn.server import ServerState
 
     from sanctum_messaging.config import Config
 
@@ -254,7 +256,7 @@ async def _open(
 
 
 def _connect(protocol: Any, config: Any, issuer: DevelopmentIssuer) -> _Subject:  # noqa: ANN401 - uvicorn's own are as loose
-    state, lines = ServerState(), [_Line() for _ in range(IN_FLIGHT)]
+    state, lines = make_state(), [_Line() for _ in range(IN_FLIGHT)]
     connections = [protocol(config=config, server_state=state, app_state={}) for _ in lines]
     for connection, line in zip(connections, lines, strict=True):
         connection.connection_made(line)
