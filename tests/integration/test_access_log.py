@@ -205,6 +205,17 @@ async def test_a_refused_handshake_counts_as_a_request(api: Api, lines: Lines) -
     assert refusals == [("GET", "/v1/ws", 401, "10.1.2.3"), ("GET", "/v1/ws", 4501, "10.1.2.3")]
 
 
+async def test_a_socket_closed_right_after_its_handshake_is_counted_where_the_metrics_say(api: Api) -> None:
+    await Socket(api.service.asgi, "sanctum.v1", "bearer.x", host="sanctum.test").served
+
+    shown = (await api.nobody.get("/metrics")).text
+    assert 'sanctum_requests_total{method="GET",route="/v1/ws",status="4501"} 1.0' in shown
+    assert "sanctum_closes_total{" not in shown
+    abouts = [line for line in shown.splitlines() if line.startswith("# HELP") and "4501, 4503, 4506" in line]
+    assert [line.split()[2] for line in abouts] == ["sanctum_requests_total", "sanctum_closes_total"]
+    assert "sanctum_requests_total" in abouts[1]
+
+
 async def test_it_can_be_switched_off_and_counts_all_the_same(tmp_path: Path, lines: Lines) -> None:
     async with open_api(tmp_path, ACCESS_LOG="off") as api:
         lines.clear()

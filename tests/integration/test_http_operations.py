@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import apsw
+
 from tests.integration.calling import Api, got, open_api, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 async def test_health_and_readiness(api: Api) -> None:
@@ -31,6 +36,31 @@ async def test_metrics_count_appends(api: Api) -> None:
     response = await api.nobody.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
     assert re.search(r"^sanctum_append_events(_total)? 1(\.0)?$", response.text, re.MULTILINE)
+
+
+async def test_metrics_tell_of_a_database_that_takes_no_writes_though_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("api.readiness.PROOF_DEADLINE_S", "bootstrap.gate.LOOK_SECONDS"):
+        monkeypatch.setattr(f"sanctum_messaging.{name}", 0.1)
+    monkeypatch.setattr("sanctum_messaging.api.readiness.DEGRADED_S", 0)
+    async with open_api(tmp_path) as api:
+        other = apsw.Connection(str(tmp_path / "messaging.db"))
+        other.execute("BEGIN IMMEDIATE")
+        await metrics_show(api, "not_ready")
+        other.execute("ROLLBACK")
+        other.close()
+        await metrics_show(api, "ready")
+
+
+async def metrics_show(api: Api, state: str) -> None:
+    """Wait until they do."""
+    async with asyncio.timeout(30):
+        while True:
+            shown = (await api.nobody.get("/metrics")).text
+            if f'sanctum_readiness{{state="{state}"}} 1.0' in shown:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_the_docs_are_one_page_that_loads_and_runs_nothing(api: Api) -> None:

@@ -80,8 +80,9 @@ async def open_service(
             instance = Instance(
                 config, clock, admission, storage=storage, sharing=sharing, tokens=tokens, limits=limits, tracer=tracer
             )
-            async with instance.running(), open_administration(config, storage, tokens, clock):
-                yield _serving(config, instance, share_metrics, admission=admission, verifier=verifier)
+            service = _serving(config, instance, share_metrics, admission=admission, verifier=verifier)
+            async with instance.running(), open_administration(config, storage, tokens, clock), service.gate.watched():
+                yield service
         finally:
             await verifier.close()
 

@@ -57,7 +57,8 @@ def hub_readings(hub: WebSocketHub, handshakes: Handshakes) -> list[Reading]:
         Reading("log_resets", "Times the database turned out to hold another log.", lambda: counts.resets),
         Reading(
             "closes",
-            "Connections that ended, by close code; 1006: the client went away.",
+            "Connections that ended, by close code; 1006: the client went away. Those closed right after the handshake "
+            "(4501, 4503, 4506) are in sanctum_requests_total with route /v1/ws, and not here.",
             lambda: {str(int(code)): count for code, count in counts.closes.items()},
             label="code",
         ),

@@ -23,7 +23,7 @@ def process_readings(loop_lag: LoopLag, gate: Gate) -> list[Reading]:
         Reading("build_info", "The version.", lambda: {(version, python): 1}, "gauge", ("version", "python")),
         Reading(
             "readiness",
-            "1 for the state that /readyz told last.",
+            "1 for the state that /readyz tells, looked at every 5 s whether or not somebody asks.",
             lambda: {state: int(gate.told.state == state) for state in _STATES},
             "gauge",
             "state",

@@ -25,7 +25,7 @@ def queue_readings(queues: Queues) -> list[Reading]:
         of_each("queue_bytes", "About how large it is.", lambda queue: queue.queued_bytes),
         Reading(
             "queue_wait_seconds",
-            "How long each entry waited until it came into a batch.",
+            "How long each entry waited until it came into a batch, by whatever way it came: over HTTP or a socket.",
             lambda: {name: queue.times.waits for name, queue in queues.items()},
             "histogram",
             "queue",
