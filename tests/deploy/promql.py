@@ -10,7 +10,7 @@ FUNCTIONS = frozenset(
 )
 """Those that our expressions use; Prometheus knows them all."""
 GROUPING = frozenset({"by", "on", "without"})
-WORDS = GROUPING | {"and", "or", "unless"}
+WORDS = GROUPING | {"and", "group_left", "group_right", "or", "unless"}
 _TOKEN = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*")|(?P<number>\d+(?:\.\d+)?(?:e\d+)?)|(?P<range>\[(?:\d+[smhd]|\$__rate_interval)\])'
     r"|(?P<name>[A-Za-z_:][\w:]*)|(?P<operator>[=!]~|[=!<>]=|[-+*/<>=(){},])|(?P<space>\s+)"

@@ -106,6 +106,50 @@ def test_the_samples_of_counters_and_histograms_are_named_as_such() -> None:
     assert named - samples == set()
 
 
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_no_alert_mixes_installations(alert: dict[str, Any]) -> None:
+    # Whatever is added up or compared over several series is so within a job; a scalar has lost its own.
+    aggregations = re.findall(r"\b(?:count|max|min|sum|topk)\b( by \([^)]*\))?", alert["expr"])
+    jobs = re.findall(r'job(=~?)"([^"]*)"', alert["expr"])
+
+    assert all("job" in re.findall(r"\w+", each) for each in aggregations)
+    assert "scalar" not in alert["expr"]
+    assert set(jobs) <= {("=~", "sanctum.*")}
+
+
+def test_sends_over_sockets_count_for_slow_sends() -> None:
+    (slow,) = (alert for alert in alerts() if alert["alert"] == "SanctumSendsSlow")
+
+    assert 'sanctum_queue_wait_seconds_bucket{queue="append"}' in slow["expr"]
+    assert "over HTTP or a socket" in slow["annotations"]["summary"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "word"),
+    [
+        ("sanctum_tail_lag_seconds_bucket", "applied"),
+        ("sanctum_request_duration_seconds_bucket", "over HTTP"),
+        ("sanctum_queue_wait_seconds_bucket", "and sockets"),
+    ],
+)
+def test_panels_are_named_after_all_that_they_show_and_no_more(metric: str, word: str) -> None:
+    titles = [panel["title"] for panel in panels() if any(metric in target["expr"] for target in panel["targets"])]
+
+    assert titles
+    assert [title for title in titles if word not in title] == []
+
+
+def test_the_dashboard_shows_the_instances_of_one_installation() -> None:
+    document = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
+    job, instance = (each for each in document["templating"]["list"] if each["type"] == "query")
+
+    assert (job["name"], job.get("includeAll", False), job.get("multi", False)) == ("job", False, False)
+    assert instance["query"]["query"] == 'label_values(sanctum_build_info{job="$job"}, instance)'
+    for panel in panels():
+        for target in panel["targets"]:
+            assert target["expr"].count('{job="$job",instance=~"$instance"}') == len(re.findall("{", target["expr"]))
+
+
 def test_every_alert_leads_to_its_section() -> None:
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
     sections = re.findall(r"^### (Sanctum\w+)$", page, flags=re.MULTILINE)
