@@ -132,8 +132,7 @@ what the variable without `_FILE` would: {", ".join(f"`{each.name}_FILE`" for ea
 
 They stand in the environment alone, not together with the variable that they are for, and beat
 [the file of settings](#the-file) as that does. The secret is in UTF-8; blanks and line ends around it do not count.
-Every process reads it once, at its start. A file that can't be read keeps the service from starting; an empty one
-counts as not set.
+Every process reads it once, at its start. A file that is empty or can't be read keeps the service from starting.
 """
 
 _FILE = """

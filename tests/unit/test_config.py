@@ -263,6 +263,8 @@ def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
     assert faults(both) == {"DATABASE_URL_FILE": "can't be set together with DATABASE_URL"}
     nowhere = {**PRODUCTION, "DATABASE_URL_FILE": str(tmp_path / "canary")}
     assert faults(nowhere) == {"DATABASE_URL_FILE": "the file can't be read"}
+    path.write_text(" \n")
+    assert faults({**PRODUCTION, "DATABASE_URL_FILE": str(path)}) == {"DATABASE_URL_FILE": "the file is empty"}
     assert load(PORT_FILE=str(path)).port == 8080
 
 

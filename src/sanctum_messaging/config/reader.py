@@ -77,10 +77,14 @@ class Reader:
             self.refuse(name, Fault(f"{name}_FILE", f"can't be set together with {name}"))
             return beside
         try:
-            return Path(path).read_text("utf-8")
+            text = Path(path).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             self.refuse(name, Fault(f"{name}_FILE", "the file can't be read"))
             return ""
+        if not text.strip():
+            # Taken for nothing, it would be another database, or a bus without a secret.
+            self.refuse(name, Fault(f"{name}_FILE", "the file is empty"))
+        return text
 
 
 def _in_table(name: str, meaning: str) -> Fault:
