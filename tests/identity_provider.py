@@ -174,7 +174,10 @@ async def assert_accepted(verifier: JWTVerifier, token: str) -> None:
     assert isinstance(await verifier.verify(token), VerifiedToken)
 
 
-async def assert_refused(verifier: JWTVerifier, token: str) -> None:
+async def assert_refused(verifier: JWTVerifier, token: str) -> str:
+    """Have a token refused; why it was, as the log is told."""
     with pytest.raises(UnauthenticatedError) as refused:
         await verifier.verify(token)
     assert refused.value.detail == "A valid access token is needed."
+    assert refused.value.refused
+    return refused.value.refused

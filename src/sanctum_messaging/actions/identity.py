@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.errors import ForbiddenError, InvalidError
@@ -15,37 +16,38 @@ NO_DEVICE = DeviceId("-")
 """The device of a token that names neither a device nor a session."""
 
 
-async def authenticate(verifier: TokenVerifier, token: str, act_as: str | None) -> Actor:
-    """Tell who acts with this token; ``act_as`` is the header ``Act-As``.
+async def authenticate(verifier: TokenVerifier, token: str) -> Actor:
+    """Tell who calls with this token.
 
     Raises:
         UnauthenticatedError: the token is not valid.
-        ForbiddenError: ``act_as_not_allowed``, since the token is no service token.
-        InvalidError: ``Act-As`` can't be a user.
         UnavailableError: no token can be proven now.
     """
     proven = await verifier.verify(token)
-    service = SERVICE_SCOPE in proven.scopes
     device = proven.device or proven.session or NO_DEVICE
     return Actor(
         tenant=proven.tenant,
-        user=proven.subject if act_as is None else _user_acted_for(act_as, service=service),
+        user=proven.subject,
         device=DeviceId(device),
         session=SessionId(proven.session or proven.token_id or device),
         expires_at=proven.expires_at,
         scopes=proven.scopes,
-        service=service,
-        # Also when a service names itself: it then asks for what that user sees, not for all of the tenant.
-        impersonating=act_as is not None,
-        subject=None if act_as is None else proven.subject,
+        service=SERVICE_SCOPE in proven.scopes,
         token_id=proven.token_id,
         issued_at=proven.issued_at or Millis(0),
     )
 
 
-def _user_acted_for(act_as: str, *, service: bool) -> UserId:
-    if not service:
+def act_for(bearer: Actor, act_as: str) -> Actor:
+    """Tell who acts when a caller names a user to act for; ``act_as`` is the header ``Act-As``.
+
+    Raises:
+        ForbiddenError: ``act_as_not_allowed``, since the caller's token is no service token.
+        InvalidError: ``Act-As`` can't be a user.
+    """
+    if not bearer.service:
         raise ForbiddenError("Only a service token may act for another user.", code="act_as_not_allowed")
     if not is_name(act_as):
         raise InvalidError.of_field("Act-As", "malformed", "Act-As must be 1 to 255 characters without controls.")
-    return UserId(act_as)
+    # Also when a service names itself: it then asks for what that user sees, not for all of the tenant.
+    return replace(bearer, user=UserId(act_as), impersonating=True, subject=bearer.user)

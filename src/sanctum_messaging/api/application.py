@@ -116,7 +116,7 @@ class Endpoint:
         visit = self._visit(scope)
         # From here on the gate counts, whatever comes of it.
         scope[VERDICT] = NO_LIMITS
-        actor = scope[ACTOR] = await self._services.admission.admit(visit)
+        actor = await self._services.admission.admit(visit)
         query = self._query.read(scope["query_string"])
         body = None
         if self._decoder is not None:
@@ -146,6 +146,7 @@ class Endpoint:
             use=self._use,
             request_id=scope.get(REQUEST_ID, ""),
             tell=partial(scope.__setitem__, VERDICT),
+            tell_actor=partial(scope.__setitem__, ACTOR),
         )
 
 

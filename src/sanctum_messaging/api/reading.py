@@ -41,7 +41,7 @@ def read_token(scope: Scope) -> str:
     """
     scheme, _, token = (find_header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise UnauthenticatedError
+        raise UnauthenticatedError(refused="no token")
     return token.strip(" ")
 
 

@@ -40,8 +40,16 @@ def authenticate_with(admission: Admission, limits: RateLimits, origins: OriginP
         if credentials.token is None:
             limits.take_address(use, peer)
             raise UnauthenticatedError
-        visit = Visit(credentials.token, credentials.act_as, address=peer, action="connect", use=use)
-        return await admission.admit(visit)
+        return await admission.admit(
+            Visit(
+                credentials.token,
+                credentials.act_as,
+                address=peer,
+                action="connect",
+                use=use,
+                tell_actor=credentials.tell,
+            )
+        )
 
     return authenticate_socket
 

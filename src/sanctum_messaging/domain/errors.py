@@ -39,6 +39,8 @@ class SanctumError(Exception):
     code: str = "internal"
     retry_after_ms: int | None = None
     """How long to wait before the same may succeed, where that is known."""
+    refused: str | None = None
+    """Why a token was refused, in words of this program. It is for the log: no caller is ever told."""
 
     def __init__(self, detail: str, *, code: str | None = None, faults: tuple[FieldFault, ...] = ()) -> None:
         """Keep the sentence, the code of this case and the fields at fault."""
@@ -75,13 +77,17 @@ class UnauthenticatedError(SanctumError):
 
     code = "unauthenticated"
 
-    def __init__(self, detail: str = "A valid access token is needed.") -> None:
-        """Say no more than that; why a token was refused goes to the log."""
-        super().__init__(detail)
+    def __init__(self, *, refused: str | None = None) -> None:
+        """Say no more than that a valid one is needed, and keep why this one was refused."""
+        super().__init__("A valid access token is needed.")
+        if refused is not None:
+            self.refused = refused
 
 
 class RevokedError(UnauthenticatedError):
     """A token that was withdrawn, itself or with its session or its user; only a new one helps."""
+
+    refused = "revoked"
 
 
 class ForbiddenError(SanctumError):

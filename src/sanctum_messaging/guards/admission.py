@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.actions.identity import authenticate
-from sanctum_messaging.domain.errors import SanctumError, UnauthenticatedError
+from sanctum_messaging.actions.identity import act_for, authenticate
+from sanctum_messaging.domain.errors import RateLimitedError, SanctumError, UnauthenticatedError
 
 if TYPE_CHECKING:
-    from sanctum_messaging.domain.limits import Use, Verdict
+    from collections.abc import Callable
+
+    from sanctum_messaging.domain.limits import Use
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.guards.rate_limits import RateLimits, Tell
     from sanctum_messaging.guards.revocations import KnownRevocations
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.identity import TokenVerifier
 
 
-def _ignore(_verdict: Verdict) -> None:
+def _ignore(_told: object) -> None:
     """Nobody wants to know."""
 
 
@@ -36,6 +38,8 @@ class Visit:
     request_id: str = ""
     tell: Tell = _ignore
     """Learns what is left of the limits that the visit draws on, before it is refused or let in."""
+    tell_actor: Callable[[Actor], object] = _ignore
+    """Learns who calls as soon as it is proven, whatever he is then refused for; once more if he acts for another."""
 
 
 class Admission:
@@ -59,7 +63,8 @@ class Admission:
             UnauthenticatedError: the token is not valid, or was withdrawn.
             ForbiddenError: ``act_as_not_allowed``, since the token is no service token.
             InvalidError: ``Act-As`` can't be a user.
-            RateLimitedError: he does it too often; or his token was refused as too many from his address were.
+            RateLimitedError: he does it too often; or his token was refused as too many from his address were, and
+                ``refused`` says why it was.
             UnavailableError: no token can be proven now, or a service's use not be put on record.
         """
         actor = await self._identify(visit)
@@ -70,11 +75,22 @@ class Admission:
 
     async def _identify(self, visit: Visit) -> Actor:
         try:
-            actor = await authenticate(self._verifier, visit.token, visit.act_as)
+            actor = await authenticate(self._verifier, visit.token)
+            visit.tell_actor(actor)
+            if visit.act_as is not None:
+                actor = act_for(actor, visit.act_as)
+                visit.tell_actor(actor)
             self._revocations.check(actor)
         except SanctumError as error:
             self._limits.count_address(visit.use, visit.address)
             if isinstance(error, UnauthenticatedError):
-                self._limits.take_failure(visit.address)
+                self._count_failure(error, visit.address)
             raise
         return actor
+
+    def _count_failure(self, error: UnauthenticatedError, address: str | None) -> None:
+        try:
+            self._limits.take_failure(address)
+        except RateLimitedError as limited:
+            limited.refused = error.refused
+            raise

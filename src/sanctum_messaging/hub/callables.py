@@ -25,6 +25,10 @@ class Stage(Enum):
     """On a socket whose caller is known, to prove him anew."""
 
 
+def _ignore(_actor: Actor) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a client says to prove who it is; ``act_as`` names the user for whom a service token acts."""
@@ -32,6 +36,8 @@ class Credentials:
     token: str | None = field(repr=False)
     act_as: str | None = None
     stage: Stage = Stage.HANDSHAKE
+    tell: Callable[[Actor], object] = field(default=_ignore, repr=False)
+    """Learns who it is as soon as that is proven, whatever he is then refused for."""
 
 
 class Authenticate(Protocol):

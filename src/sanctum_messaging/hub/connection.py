@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.domain.errors import RevokedError, UnavailableError
 from sanctum_messaging.hub.delivery import Delivery
 from sanctum_messaging.hub.dialogue import Dialogue
 from sanctum_messaging.presenters import name_actor, present_time
@@ -118,6 +118,7 @@ class Connection:
         """Close if the token that this connection rests on was withdrawn."""
         actor = self._dialogue.actor or self._handshake.actor
         if actor is not None and self._parts.callables.is_revoked(actor):
+            self._dialogue.refused = RevokedError.refused
             self.close(CloseCode.FORBIDDEN)
 
     def cut_off(self) -> None:
@@ -249,13 +250,15 @@ class Connection:
             "duration_s": round(self._settings.monotonic() - self._begun, 3),
             "events": self.delivery.delivered,
             "frames": dialogue.received,
+            "limited": dialogue.limited,
+            "refused": dialogue.refused,
             "resumed": dialogue.opening is not None and dialogue.opening.resume.resumed,
         }
         self._tell("connection_closed", fields)
 
     def _tell(self, event: str, fields: Fields) -> None:
         """Tell of this connection in the log; who it is may turn out at ``hello`` only."""
-        actor = self._dialogue.actor or self._handshake.actor
+        actor = self._dialogue.actor or self._handshake.actor or self._dialogue.proven
         named = {} if actor is None else name_actor(actor)
         always = {"session_id": self._dialogue.id, "address": self._handshake.peer}
         self._parts.write_event(event, {**always, **named, **fields})

@@ -17,6 +17,7 @@ from sanctum_messaging.domain.errors import (
     FieldFault,
     ForbiddenError,
     InvalidError,
+    RateLimitedError,
     RevokedError,
     SanctumError,
     UnauthenticatedError,
@@ -24,7 +25,7 @@ from sanctum_messaging.domain.errors import (
 from sanctum_messaging.domain.model import Cursor
 from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.frame_rate import FloodGate
-from sanctum_messaging.hub.opening import open_stream
+from sanctum_messaging.hub.opening import ANOTHER_CALLER, open_stream
 from sanctum_messaging.ports.underway import Underway
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codec import BadFrameError, RefusedFrameError, decode_frame, find_frame_id
@@ -91,6 +92,12 @@ class Dialogue:
         self.opening: Opening | None = None
         self.received = 0
         """Frames that came, well-formed or not."""
+        self.limited = 0
+        """Those of them that a limit refused."""
+        self.proven: Actor | None = None
+        """Whose the token of a ``hello`` was, though it may have been refused."""
+        self.refused: str | None = None
+        """Why a token was refused, the last time that one was."""
         self.listening = True
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
@@ -232,19 +239,26 @@ class Dialogue:
 
     async def _open(self, hello: Hello) -> None:
         try:
-            opening = await open_stream(self._parts.callables, self._parts.source, self._handshake, hello)
-        except (ForbiddenError, RevokedError):
+            parts = self._parts
+            opening = await open_stream(parts.callables, parts.source, self._handshake, hello, tell=self._prove)
+        except (ForbiddenError, RevokedError) as error:
+            self.refused = error.refused
             self._owner.close(CloseCode.FORBIDDEN)
-        except UnauthenticatedError:
+        except UnauthenticatedError as error:
+            self.refused = error.refused
             self._owner.close(CloseCode.UNAUTHENTICATED)
         else:
             self._begin(opening)
             self._confirm(hello.id, _NOTHING)
 
+    def _prove(self, actor: Actor) -> None:
+        self.proven = actor
+
     def _begin(self, opening: Opening) -> None:
         """Start the stream; nothing is awaited since the log was looked at."""
         self.actor, self.opening = opening.actor, opening
         if self._parts.callables.is_revoked(opening.actor):
+            self.refused = RevokedError.refused
             self._owner.close(CloseCode.FORBIDDEN)
             return
         if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
@@ -267,7 +281,7 @@ class Dialogue:
         actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
         known = self.actor
         if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):
-            raise UnauthenticatedError
+            raise UnauthenticatedError(refused=ANOTHER_CALLER)
         if self._parts.callables.is_revoked(actor):
             raise RevokedError
         self.actor = actor
@@ -288,6 +302,8 @@ class Dialogue:
         if isinstance(error, RefusedFrameError):
             frame_id = error.frame_id or frame_id
             error = _present_refusal(error)
+        self.limited += isinstance(error, RateLimitedError)
+        self.refused = error.refused or self.refused
         problem = present_problem(error, self.id)
         self._delivery.reply(Error(problem=problem, id=UNSET if frame_id is None else frame_id))
 

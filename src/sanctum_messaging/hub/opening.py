@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.hub.user import User
     from sanctum_messaging.protocol.frames import Hello
 
+ANOTHER_CALLER = "another caller than the socket's"
+"""Why a token is refused that proves somebody else than the one before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
@@ -68,8 +71,12 @@ class Opening:
         )
 
 
-async def open_stream(callables: Callables, source: Source, handshake: Handshake, hello: Hello) -> Opening:
+async def open_stream(
+    callables: Callables, source: Source, handshake: Handshake, hello: Hello, *, tell: Callable[[Actor], object]
+) -> Opening:
     """Prepare a stream. Between the last look at the log and the return nothing is awaited.
+
+    ``tell`` learns whose the token of ``hello`` is, once that is proven.
 
     Raises:
         UnauthenticatedError: no valid token, or one of another user than the handshake's.
@@ -78,7 +85,7 @@ async def open_stream(callables: Callables, source: Source, handshake: Handshake
         InvalidCursorError: the cursor was never given out.
         UnavailableError: it can't be done now.
     """
-    actor = await _identify(callables, handshake, hello.token)
+    actor = await _identify(callables, handshake, hello.token, tell)
     wanted = None if hello.cursor is None else Cursor.parse(hello.cursor)
     with ExitStack() as undo:
         user = source.users.hold(actor.tenant, actor.user)
@@ -100,17 +107,19 @@ async def open_stream(callables: Callables, source: Source, handshake: Handshake
     return Opening(actor, user, resume, start, lost, holds)
 
 
-async def _identify(callables: Callables, handshake: Handshake, token: str | None) -> Actor:
+async def _identify(
+    callables: Callables, handshake: Handshake, token: str | None, tell: Callable[[Actor], object]
+) -> Actor:
     known = handshake.actor
     if token is None:
         if known is None:
-            raise UnauthenticatedError
+            raise UnauthenticatedError(refused="no token")
         return known
     stage = Stage.HELLO if known is None else Stage.RENEWAL
-    credentials = Credentials(token, handshake.act_as, stage)
+    credentials = Credentials(token, handshake.act_as, stage, tell)
     actor = await callables.authenticate(credentials, handshake.origin, handshake.peer)
     if known is not None and (known.tenant, known.user) != (actor.tenant, actor.user):
-        raise UnauthenticatedError
+        raise UnauthenticatedError(refused=ANOTHER_CALLER)
     return actor
 
 

@@ -45,7 +45,7 @@ class TokenVerifier(Protocol):
         expires, also when it was accepted before.
 
         Raises:
-            UnauthenticatedError: the token is not valid. Why goes to the log, and never to the caller.
+            UnauthenticatedError: the token is not valid; ``refused`` says why, and nothing of what the token holds.
             UnavailableError: nothing can be proven now, since the provider's keys could not be read.
         """
         ...

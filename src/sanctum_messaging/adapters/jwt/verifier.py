@@ -15,7 +15,6 @@ import msgspec
 from sanctum_messaging.adapters.jwt.claims import Claims, Issuer, TokenRefused, read_claims, read_issuer
 from sanctum_messaging.adapters.jwt.keys import KeySource, VerificationKey
 from sanctum_messaging.domain.errors import UnauthenticatedError
-from sanctum_messaging.observability.hot_events import find_write_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,8 +59,6 @@ class JWTVerifier:
     def __init__(self, trusted: Iterable[TrustedIssuer], now: Callable[[], int]) -> None:
         self.trusted = {each.issuer.name: each for each in trusted}
         self._now = now
-        # Strangers choose how often a token is refused, so the line must cost little.
-        self._write_event = find_write_event()
         self.proven = _ProvenTokens()
 
     async def start(self) -> None:
@@ -79,8 +76,7 @@ class JWTVerifier:
             claims = await self._prove(_encode(token))
             claims.check_in_force(self._now())
         except TokenRefused as refusal:
-            self._write_event("token_refused", {"reason": refusal.reason})
-            raise UnauthenticatedError from None
+            raise UnauthenticatedError(refused=refusal.reason) from None
         return claims.token
 
     async def _prove(self, token: bytes) -> Claims:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.api.calls import ACTOR, REFUSED_HANDSHAKE, ROUTE, find_address
+from sanctum_messaging.api.calls import ACTOR, REASON, REFUSED_HANDSHAKE, ROUTE, find_address
 from sanctum_messaging.api.problems import REQUEST_ID
 from sanctum_messaging.api.request_counts import METHODS, OPERATIONS, OTHER, kinds_of
 from sanctum_messaging.api.routes import ROUTES
@@ -54,7 +54,6 @@ class AccessLog:
         self._requests.count(method, path, status, kind=kind, seconds=answer.seconds)
         if self._write is None:
             return
-        actor = scope.get(ACTOR)
         fields = {
             "request_id": scope.get(REQUEST_ID),
             "method": method,
@@ -63,9 +62,16 @@ class AccessLog:
             "duration_ms": round(answer.seconds * 1000, 3),
             "address": find_address(scope),
             "bytes": answer.bytes,
-            **({} if actor is None else name_actor(actor)),
+            **_name_caller(scope),
         }
         if name in PROBES and status == HTTPStatus.OK:
             _log.debug("request", **fields)
         else:
             self._write("request", fields)
+
+
+def _name_caller(scope: Scope) -> dict[str, str]:
+    """Name who was calling, as far as that was proven; where his token was refused, say why."""
+    actor, refused = scope.get(ACTOR), scope.get(REASON)
+    named = {} if actor is None else name_actor(actor)
+    return named if refused is None else {**named, "refused": refused}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.api.calls import ACCEPTED, REFUSED_HANDSHAKE
+from sanctum_messaging.api.calls import ACCEPTED, REASON, REFUSED_HANDSHAKE
 from sanctum_messaging.api.problems import REQUEST_ID, ClientGoneError, refusal_of, send_problem
 from sanctum_messaging.domain.errors import SanctumError
 from sanctum_messaging.protocol.codes import PROBLEMS
@@ -64,7 +64,7 @@ class Problems:
             if ACCEPTED in scope:
                 # An open socket can't be refused any more; the server closes it.
                 raise
-            refusal = refusal_of(error) or _log_unforeseen(error, scope)
+            refusal = _find_refusal(error, scope)
             scope[REFUSED_HANDSHAKE] = PROBLEMS[refusal.code].status
             if "websocket.http.response" in (scope.get("extensions") or {}):
                 await send_problem(scope, send_refusal, refusal)
@@ -87,7 +87,9 @@ class _Watch:
 
 
 def _find_refusal(error: Exception, scope: Scope) -> SanctumError:
-    return refusal_of(error) or _log_unforeseen(error, scope)
+    refusal = refusal_of(error) or _log_unforeseen(error, scope)
+    scope[REASON] = refusal.refused
+    return refusal
 
 
 def _log_unforeseen(error: Exception, scope: Scope) -> SanctumError:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -35,6 +36,10 @@ Send = Callable[[Message], Awaitable[None]]
 _BEARER = "bearer."
 _REQUEST_ID = "sanctum.request_id"
 """Where in the scope an application around this one says which request it is."""
+_ACTOR = "sanctum.actor"
+"""Where in the scope this one says who is calling, once that is proven."""
+_REASON = "sanctum.reason"
+"""Where in the scope this one says why a token was refused."""
 _REFUSED = "sanctum.refused"
 """Where in the scope this one says how it has refused a handshake: by a status, or a close code."""
 _ACCEPTED = "sanctum.accepted"
@@ -80,7 +85,7 @@ class WebSocketEndpoint:
 
     async def _shake_hands(self, scope: Message, send: Send, request: Request) -> tuple[bool, Actor | None]:
         """Accept a socket or refuse it, in the way in which its client can tell why; say whose it is, if it did."""
-        actor, refusal = await self._authenticate(request)
+        actor, refusal = await self._authenticate(scope, request)
         closing = request.find_close_code(refusal)
         if refusal is not None and closing is None:
             await _refuse(scope, send, refusal)
@@ -92,14 +97,15 @@ class WebSocketEndpoint:
             await send({"type": "websocket.close", "code": closing, "reason": CLOSE_REASONS[closing]})
         return closing is None, actor
 
-    async def _authenticate(self, request: Request) -> tuple[Actor | None, SanctumError | None]:
+    async def _authenticate(self, scope: Message, request: Request) -> tuple[Actor | None, SanctumError | None]:
         """Prove what came with the handshake; the origin is checked even if no token came."""
-        credentials = Credentials(request.token, request.act_as)
+        credentials = Credentials(request.token, request.act_as, tell=partial(scope.__setitem__, _ACTOR))
         try:
             return await self._hub.callables.authenticate(credentials, request.origin, request.peer), None
-        except UnauthenticatedError as error:
-            return None, None if request.token is None else error
         except SanctumError as error:
+            if isinstance(error, UnauthenticatedError) and request.token is None:
+                return None, None
+            scope[_REASON] = error.refused
             return None, error
 
 

@@ -283,23 +283,19 @@ async def test_s_t1_a_nested_token_is_refused(verifier: JWTVerifier) -> None:
 
 
 async def test_s_t6_an_encrypted_token_is_refused_before_anything_is_decoded(
-    verifier: JWTVerifier, keys: WatchedKeys, logged: list[MutableMapping[str, Any]]
+    verifier: JWTVerifier, keys: WatchedKeys
 ) -> None:
     header = encode(json.dumps({"alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": "rsa"}).encode())
 
-    await assert_refused(verifier, f"{header}.{'A' * 342}.AAAA.{'A' * 4000}.AAAA")
+    reason = await assert_refused(verifier, f"{header}.{'A' * 342}.AAAA.{'A' * 4000}.AAAA")
 
     assert keys.searches == 0
-    assert logged[-1]["reason"] == "not a signed token in compact form"
+    assert reason == "not a signed token in compact form"
 
 
 @pytest.mark.parametrize("size", [8 * 1024 + 1, 100_000, 20_000_000])
-async def test_s_t4_a_huge_token_is_refused_unread(
-    verifier: JWTVerifier, logged: list[MutableMapping[str, Any]], size: int
-) -> None:
-    await assert_refused(verifier, "A" * size)
-
-    assert logged[-1]["reason"] == "larger than 8 KiB"
+async def test_s_t4_a_huge_token_is_refused_unread(verifier: JWTVerifier, size: int) -> None:
+    assert await assert_refused(verifier, "A" * size) == "larger than 8 KiB"
 
 
 async def test_s_t4_a_token_of_a_hundred_megabytes_takes_no_memory(verifier: JWTVerifier) -> None:
@@ -320,7 +316,7 @@ async def test_s_t4_a_token_of_eight_kibibytes_is_taken(verifier: JWTVerifier) -
     await assert_accepted(verifier, next(token for token in tokens if len(token) == 8 * 1024))
 
 
-async def test_s_t7_the_log_tells_the_reason_and_nothing_of_the_token(
+async def test_s_t7_the_log_is_told_the_reason_and_nothing_of_the_token(
     verifier: JWTVerifier, logged: list[MutableMapping[str, Any]]
 ) -> None:
     canary = "canary4711"
@@ -339,12 +335,11 @@ async def test_s_t7_the_log_tells_the_reason_and_nothing_of_the_token(
         sign({canary: canary}),
     ]
 
-    for token in tokens:
-        await assert_refused(verifier, token)
+    reasons = [await assert_refused(verifier, token) for token in tokens]
 
-    assert [event["event"] for event in logged] == ["token_refused"] * len(tokens)
-    assert canary not in repr(logged)
-    assert not any(part in repr(logged) for token in tokens for part in token.split("."))
+    said = repr((reasons, logged))
+    assert canary not in said
+    assert not any(part in said for token in tokens for part in token.split("."))
 
 
 def test_a_signature_is_checked_with_no_algorithm_but_the_one_of_the_header() -> None:
