@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sanctum_messaging.domain.errors import RevokedError, UnavailableError
+from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.hub.caller import Caller
 from sanctum_messaging.hub.delivery import Delivery
 from sanctum_messaging.hub.dialogue import Dialogue
 from sanctum_messaging.presenters import name_actor, present_time
@@ -52,8 +53,9 @@ class Connection:
             hello_seconds=settings.hello_seconds,
         )
         self.delivery = Delivery(parts.source, transport, self._session, self)
+        self._caller = Caller(parts, self, handshake, session=self._session, delivery=self.delivery)
         self._dialogue = Dialogue(
-            parts, self, transport, session=self._session, delivery=self.delivery, handshake=handshake
+            parts, self, transport, session=self._session, delivery=self.delivery, caller=self._caller
         )
         self._closing: int | None = None
         """What it is closed with, once it is."""
@@ -116,10 +118,7 @@ class Connection:
 
     def end_if_revoked(self) -> None:
         """Close if the token that this connection rests on was withdrawn."""
-        actor = self._dialogue.actor or self._handshake.actor
-        if actor is not None and self._parts.callables.is_revoked(actor):
-            self._dialogue.refused = RevokedError.refused
-            self.close(CloseCode.FORBIDDEN)
+        self._caller.end_if_revoked()
 
     def cut_off(self) -> None:
         """End without waiting for anything; the hub is over."""
@@ -141,7 +140,7 @@ class Connection:
             return
         due = self._session.find_due(now, listening=self._dialogue.listening)
         was_full, self._was_full = self._was_full, self._transport.is_full
-        actor, opening = self._dialogue.actor, self._dialogue.opening
+        actor, opening = self._caller.actor, self._caller.opening
         if due is not None and due is not Due.PING:
             self.close(due)
         elif (was_full or self._was_full) and self.delivery.is_stalled(now):
@@ -167,7 +166,7 @@ class Connection:
 
     async def _persist(self) -> None:
         try:
-            if self._dialogue.opening is not None and not await self._dialogue.opening.resume.persist():
+            if self._caller.opening is not None and not await self._caller.opening.resume.persist():
                 self.close(CloseCode.REPLACED)
         except UnavailableError:
             _logger.warning("resume_state_not_kept")
@@ -220,9 +219,9 @@ class Connection:
 
     async def _keep(self, code: int | None) -> None:
         """Persist the last acknowledgement, so that whoever resumes at once starts from it; the revoked may not."""
-        if self._dialogue.opening is None or code in _WITHOUT_STATE:
+        if self._caller.opening is None or code in _WITHOUT_STATE:
             return
-        resume = self._dialogue.opening.resume
+        resume = self._caller.opening.resume
         try:
             async with asyncio.timeout(self._settings.close_seconds):
                 await (resume.drop("revoked") if code == CloseCode.FORBIDDEN else resume.persist())
@@ -230,7 +229,7 @@ class Connection:
             _logger.warning("resume_state_not_kept")
 
     def _forget(self) -> None:
-        source, opening = self._parts.source, self._dialogue.opening
+        source, opening = self._parts.source, self._caller.opening
         source.counters.connections -= 1
         self._parts.registry.leave(self)
         self._handshake.leave()
@@ -240,25 +239,26 @@ class Connection:
             source.users.release(opening.user, self._settings.monotonic())
         self._tell_end(self._closing or _GONE)
         self._dialogue.part()
+        self._caller.part()
         self.delivery.part()
         del self._transport
 
     def _tell_end(self, code: int) -> None:
-        dialogue = self._dialogue
+        dialogue, opening = self._dialogue, self._caller.opening
         fields = {
             "code": int(code),
             "duration_s": round(self._settings.monotonic() - self._begun, 3),
             "events": self.delivery.delivered,
             "frames": dialogue.received,
             "limited": dialogue.limited,
-            "refused": dialogue.refused,
-            "resumed": dialogue.opening is not None and dialogue.opening.resume.resumed,
+            "refused": self._caller.refused,
+            "resumed": opening is not None and opening.resume.resumed,
         }
         self._tell("connection_closed", fields)
 
     def _tell(self, event: str, fields: Fields) -> None:
         """Tell of this connection in the log; who it is may turn out at ``hello`` only."""
-        actor = self._dialogue.actor or self._handshake.actor or self._dialogue.proven
+        actor = self._caller.known
         named = {} if actor is None else name_actor(actor)
-        always = {"session_id": self._dialogue.id, "address": self._handshake.peer}
+        always = {"session_id": self._caller.id, "address": self._handshake.peer}
         self._parts.write_event(event, {**always, **named, **fields})

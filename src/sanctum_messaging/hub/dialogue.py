@@ -6,7 +6,6 @@ A send is given to the log in the very turn in which it arrives, and answered af
 from __future__ import annotations
 
 import asyncio
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -15,17 +14,12 @@ from msgspec import UNSET, Raw
 
 from sanctum_messaging.domain.errors import (
     FieldFault,
-    ForbiddenError,
     InvalidError,
     RateLimitedError,
-    RevokedError,
     SanctumError,
-    UnauthenticatedError,
 )
 from sanctum_messaging.domain.model import Cursor
-from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.frame_rate import FloodGate
-from sanctum_messaging.hub.opening import ANOTHER_CALLER, open_stream
 from sanctum_messaging.ports.underway import Underway
 from sanctum_messaging.presenters import present_problem
 from sanctum_messaging.protocol.codec import BadFrameError, RefusedFrameError, decode_frame, find_frame_id
@@ -51,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.hub.caller import Caller
     from sanctum_messaging.hub.delivery import Delivery
-    from sanctum_messaging.hub.opening import Handshake, Opening
     from sanctum_messaging.hub.owner import Owner
     from sanctum_messaging.hub.registry import Parts
     from sanctum_messaging.ports.transport import Transport
@@ -73,31 +67,24 @@ class Dialogue:
         *,
         session: ServerSession,
         delivery: Delivery,
-        handshake: Handshake,
+        caller: Caller,
     ) -> None:
         self._parts = parts
         self._owner = owner
         self._transport = transport
         self._session = session
         self._delivery = delivery
-        self._handshake = handshake
+        self._caller = caller
         self._gate = FloodGate(parts.source.settings, parts.source.counters)
         self._inbox: list[str | bytes] = []
         """Messages that wait for an earlier one, or for room for their replies."""
         self._held: AnyClientFrame | None = None
         """The frame that has to get somewhere before the next one is taken."""
         self._in_flight = 0
-        self.id = secrets.token_hex(16)
-        self.actor: Actor | None = None
-        self.opening: Opening | None = None
         self.received = 0
         """Frames that came, well-formed or not."""
         self.limited = 0
         """Those of them that a limit refused."""
-        self.proven: Actor | None = None
-        """Whose the token of a ``hello`` was, though it may have been refused."""
-        self.refused: str | None = None
-        """Why a token was refused, the last time that one was."""
         self.listening = True
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
@@ -191,13 +178,14 @@ class Dialogue:
         self.go_on()
 
     def _perform(self, frame: Send | Read | Typing) -> None:
-        if self.actor is None:
+        actor = self._caller.actor
+        if actor is None:
             return
-        admission = self._parts.callables.admit_frame(self.actor, frame)
+        admission = self._parts.callables.admit_frame(actor, frame)
         if admission is not None:
-            self._begin_work(frame, self._perform_admitted(self.actor, frame, admission))
+            self._begin_work(frame, self._perform_admitted(actor, frame, admission))
             return
-        performing = self._parts.callables.on_frame(self.actor, frame)
+        performing = self._parts.callables.on_frame(actor, frame)
         if isinstance(performing, Underway):
             self._in_flight += 1
             performing.outcome.add_done_callback(partial(self._conclude, frame, performing.present))
@@ -233,63 +221,21 @@ class Dialogue:
 
     def _acknowledge(self, frame: Ack) -> None:
         cursor = Cursor.parse(frame.cursor)
-        if self._session.acknowledge(cursor.position, sent=self._delivery.position.position) and self.opening:
-            self.opening.resume.cursor = cursor
+        opening = self._caller.opening
+        if self._session.acknowledge(cursor.position, sent=self._delivery.position.position) and opening:
+            opening.resume.cursor = cursor
         self._confirm(frame.id, _NOTHING)
 
     async def _open(self, hello: Hello) -> None:
-        try:
-            parts = self._parts
-            opening = await open_stream(parts.callables, parts.source, self._handshake, hello, tell=self._prove)
-        except (ForbiddenError, RevokedError) as error:
-            self.refused = error.refused
-            self._owner.close(CloseCode.FORBIDDEN)
-        except UnauthenticatedError as error:
-            self.refused = error.refused
-            self._owner.close(CloseCode.UNAUTHENTICATED)
-        else:
-            self._begin(opening)
+        if await self._caller.open(hello):
             self._confirm(hello.id, _NOTHING)
 
-    def _prove(self, actor: Actor) -> None:
-        self.proven = actor
-
-    def _begin(self, opening: Opening) -> None:
-        """Start the stream; nothing is awaited since the log was looked at."""
-        self.actor, self.opening = opening.actor, opening
-        if self._parts.callables.is_revoked(opening.actor):
-            self.refused = RevokedError.refused
-            self._owner.close(CloseCode.FORBIDDEN)
-            return
-        if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
-            self._owner.close(CloseCode.REPLACED)
-            return
-        settings = self._parts.source.settings
-        now = settings.monotonic()
-        if not self._parts.registry.seat(opening.user, self._owner, most=settings.connections_per_user, now=now):
-            self._owner.close(CloseCode.TOO_MANY_CONNECTIONS)
-            return
-        self._session.welcome(now, opening.start.position)
-        self._delivery.reply(opening.welcome(self.id, settings))
-        self._delivery.start(opening.user, opening.start)
-        if opening.lost is not None:
-            self._delivery.start_over(opening.lost, opening.start)
-
     async def _refresh(self, frame: Auth) -> None:
-        """Take a fresh token of the same caller; any other is refused and the old expiry stands."""
-        credentials = Credentials(frame.token, self._handshake.act_as, Stage.RENEWAL)
-        actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
-        known = self.actor
-        if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):
-            raise UnauthenticatedError(refused=ANOTHER_CALLER)
-        if self._parts.callables.is_revoked(actor):
-            raise RevokedError
-        self.actor = actor
+        await self._caller.refresh(frame)
         self._confirm(frame.id, _NOTHING)
 
     async def _leave(self, frame: Bye) -> None:
-        if self.opening is not None:
-            await self.opening.resume.drop("bye")
+        await self._caller.leave()
         self._confirm(frame.id, _NOTHING)
         self._owner.close(CloseCode.NORMAL)
 
@@ -303,8 +249,8 @@ class Dialogue:
             frame_id = error.frame_id or frame_id
             error = _present_refusal(error)
         self.limited += isinstance(error, RateLimitedError)
-        self.refused = error.refused or self.refused
-        problem = present_problem(error, self.id)
+        self._caller.refused = error.refused or self._caller.refused
+        problem = present_problem(error, self._caller.id)
         self._delivery.reply(Error(problem=problem, id=UNSET if frame_id is None else frame_id))
 
 
