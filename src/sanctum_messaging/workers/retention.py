@@ -26,6 +26,8 @@ async def run_retention(store: Store, clock: Clock, *, period_seconds: float = P
             forgotten = await store.forget_expired(clock.now())
         except UnavailableError as refusal:
             _log.warning("retention_refused", code=refusal.code)
+        except Exception as fault:  # noqa: BLE001 - what is kept too long hurts less than an instance that ends
+            _log.error("retention_failed", exc_info=fault)
         else:
             if forgotten:
                 _log.info("retention_forgot", rows=forgotten)
