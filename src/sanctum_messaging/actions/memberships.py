@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.ports import Ports
 
-CROWDED = rules.MAX_PARTICIPANTS // 2
-"""From here on an append also rests on the set of participants: others who add meanwhile could overfill it."""
+ADDED_AT_ONCE = 1_000
+"""Far more additions to one conversation than are ever decided at the same time. Where so many like it would overfill
+the conversation, an addition also rests on the set of participants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ async def _decide_addition(
     }
     rules.check_room(participation, len(joining))
     expected = (
-        *expect(participation, members=participation.present + len(joining) > CROWDED),
+        *expect(participation, members=participation.present + ADDED_AT_ONCE * len(joining) > rules.MAX_PARTICIPANTS),
         *(ExpectedParticipant(conversation_id, user, _version_of(rows.get(user))) for user in joining),
     )
     events = tuple(

@@ -9,6 +9,7 @@ import pytest
 from sanctum_messaging.actions.conversations import NewConversation, create_conversation
 from sanctum_messaging.actions.memberships import NewParticipant, add_participants, remove_participant
 from sanctum_messaging.actions.participants import ParticipantPatch, list_participants, update_participant
+from sanctum_messaging.domain import rules
 from sanctum_messaging.domain.errors import ConflictError, FieldFault, ForbiddenError, InvalidError, NotFoundError
 from sanctum_messaging.domain.events import EventKind, ParticipantChange
 from sanctum_messaging.domain.model import (
@@ -20,7 +21,7 @@ from sanctum_messaging.domain.model import (
     Role,
     UserId,
 )
-from sanctum_messaging.ports.log import Idempotency
+from sanctum_messaging.ports.log import Appended, Idempotency
 from tests.acting import Heard, actor
 
 if TYPE_CHECKING:
@@ -175,6 +176,20 @@ class TestIdempotency:
         )
         assert one.answer == two.answer
         assert one.replayed is not two.replayed
+
+    async def test_many_at_once_never_overfill_the_conversation(
+        self, ports: Ports, group: ConversationId, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rules, "MAX_PARTICIPANTS", 30)
+        outcomes = await asyncio.gather(
+            *(
+                add_participants(ports, OWNER, group, added=[new(f"new-{number}-{each}") for each in range(5)])
+                for number in range(8)
+            ),
+            return_exceptions=True,
+        )
+        assert len(await present(ports, group)) <= 30
+        assert any(isinstance(each, Appended) for each in outcomes)
 
     async def test_who_was_removed_gets_no_answer_again(self, ports: Ports, group: ConversationId) -> None:
         key = replace(self.KEY, user_id=ADMIN.user)
