@@ -76,8 +76,11 @@ class SQLiteStore:
         return await self._database.write(lambda connection: append_change.append_change(connection, change, now))
 
     async def move_read_markers(self, moves: Sequence[MoveMarker]) -> Sequence[ReadMarker | SanctumError]:
-        """Move markers in one transaction."""
-        return await self._database.write(lambda connection: read_markers.move_read_markers(connection, moves))
+        """Move markers in one transaction; what is unread is counted after it, where no append waits for that."""
+        verdicts = await self._database.write(lambda connection: read_markers.move_read_markers(connection, moves))
+        return await self._database.read(
+            lambda connection: read_markers.read_moved_markers(connection, moves, verdicts)
+        )
 
     async def find_idempotent(self, tenant: TenantId, wanted: Idempotency) -> Answer | None:
         """Find what an idempotency key was answered."""
