@@ -537,6 +537,37 @@ class TestReads:
             assert await store.find_message(TENANT, user("bob"), hidden.id) is None
         assert await store.find_message(TENANT, user("bob"), first.id) is not None
 
+    async def test_pages_of_joined_history_go_on_across_the_gap(self, store: Store, arranged: Arranged) -> None:
+        conversation = await arranged.create("ann", visibility=HistoryVisibility.JOINED)
+        for come_or_go in (arranged.add, arranged.remove, arranged.add):
+            for _ in range(2):
+                await arranged.send(conversation, "ann")
+            await come_or_go(conversation, "bob")
+        for _ in range(2):
+            await arranged.send(conversation, "ann")
+        seen = [5, 6, 11, 12]
+
+        def expected(bounds: MessageBounds, limit: int) -> tuple[list[int], bool]:
+            if bounds.after is not None:
+                newer = [seq for seq in seen if seq > bounds.after]
+                return newer[:limit], len(newer) > limit
+            if bounds.around is not None:
+                older, more_older = expected(MessageBounds(before=Seq(bounds.around + 1)), (limit + 1) // 2)
+                newer, more_newer = expected(MessageBounds(after=bounds.around), limit // 2)
+                return older + newer, more_older or more_newer
+            older = [seq for seq in seen if bounds.before is None or seq < bounds.before]
+            return older[max(len(older) - limit, 0) :], len(older) > limit
+
+        ways = [MessageBounds()]
+        for seq in map(Seq, range(14)):
+            ways += [MessageBounds(before=seq), MessageBounds(after=seq), MessageBounds(around=seq)]
+        for bounds in ways:
+            for limit in (1, 2, 3, 4, 5):
+                found = await store.list_messages(TENANT, user("bob"), conversation, bounds=bounds, limit=limit)
+                assert found is not None
+                seqs = [message.seq for message in found[0]]
+                assert (seqs, found[1]) == expected(bounds, limit), (bounds, limit)
+
     async def test_conversations_come_most_recently_active_first(self, store: Store, arranged: Arranged) -> None:
         ids = [await arranged.create("ann") for _ in range(3)]
         message = await arranged.send(ids[0], "ann")
