@@ -12,7 +12,6 @@ import pytest
 
 from sanctum_messaging.adapters.postgres.audit import PostgresAudit
 from sanctum_messaging.adapters.postgres.store import PostgresStore
-from sanctum_messaging.adapters.sqlite import audit as sqlite_audit
 from sanctum_messaging.adapters.sqlite.audit import SQLiteAudit
 from sanctum_messaging.adapters.sqlite.database import Database as SQLiteDatabase
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
@@ -147,16 +146,6 @@ async def test_retention_forgets_what_is_past_its_time(audited: Place) -> None:
     assert await audited.store.forget_expired(Millis(now)) == 2
 
     assert await everything(audited.log) == [kept]
-
-
-async def test_sqlite_forgets_many_in_portions_between_which_others_write(
-    database: SQLiteDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_audit, "PORTION", 2)
-    await SQLiteAudit(database).append([entry(number) for number in range(5)])
-
-    assert await database.write(lambda connection: sqlite_audit.forget_audit(connection, Millis(present()))) == 2
-    assert await SQLiteStore(database, clock).forget_expired(Millis(present())) == 3
 
 
 async def test_a_clock_that_is_ahead_forgets_nothing_before_its_time(audited: Place) -> None:

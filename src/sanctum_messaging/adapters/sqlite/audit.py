@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sql.audit import AUDIT, audit_entry_of, audit_row
+from sanctum_messaging.adapters.sqlite.forgetting import forget_rows
 from sanctum_messaging.ports.audit import AUDIT_KEPT_MS
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ SELECT {AUDIT} FROM audit WHERE at >= :since AND (:user IS NULL OR bearer = :use
 ORDER BY at DESC, id DESC LIMIT :limit
 """
 # No later than the database's own clock, which is what the trigger goes by.
-_FORGET = """
+_FORGET = f"""
 DELETE FROM audit WHERE (at, id) IN (
-    SELECT at, id FROM audit WHERE at <= min(?, 1000 * CAST(strftime('%s', 'now') AS INTEGER)) - ? LIMIT ?)
+    SELECT at, id FROM audit
+    WHERE at <= min(?, 1000 * CAST(strftime('%s', 'now') AS INTEGER)) - {AUDIT_KEPT_MS} LIMIT ?)
 """
-PORTION = 5_000
-"""Entries that are deleted in one transaction: some hundredths of a second, for which every other write waits."""
 
 
 class SQLiteAudit:
@@ -56,5 +56,4 @@ def read_audit(connection: apsw.Connection, query: AuditQuery) -> list[AuditEntr
 
 def forget_audit(connection: apsw.Connection, now: Millis) -> int:
     """Delete a portion of the entries past their time."""
-    connection.execute(_FORGET, (now, AUDIT_KEPT_MS, PORTION))
-    return connection.changes()
+    return forget_rows(connection, _FORGET, now)

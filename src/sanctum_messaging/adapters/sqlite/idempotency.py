@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sql.idempotency import KEPT_MS, answer_of
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_row
+from sanctum_messaging.adapters.sqlite.forgetting import forget_rows
 
 if TYPE_CHECKING:
     import apsw
@@ -17,7 +18,10 @@ _FIND = """
 SELECT fingerprint, answer FROM idempotency WHERE tenant = ? AND user_id = ? AND key = ? AND created_at > ?
 """
 _INSERT = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)"
-_FORGET = "DELETE FROM idempotency WHERE created_at <= ?"
+_FORGET = """
+DELETE FROM idempotency WHERE (tenant, user_id, key) IN (
+    SELECT tenant, user_id, key FROM idempotency WHERE created_at <= ? LIMIT ?)
+"""
 
 
 def find_answer(connection: apsw.Connection, tenant: TenantId, idempotency: Idempotency, now: Millis) -> Answer | None:
@@ -43,6 +47,5 @@ def insert_answer(
 
 
 def forget_answers(connection: apsw.Connection, now: Millis) -> int:
-    """Delete the keys past their time."""
-    connection.execute(_FORGET, (now - KEPT_MS,))
-    return connection.changes()
+    """Delete a portion of the keys past their time."""
+    return forget_rows(connection, _FORGET, now - KEPT_MS)

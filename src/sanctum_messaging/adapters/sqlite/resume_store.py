@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sanctum_messaging.adapters.sql.resume_token import GRACE_MS, NO_TOKEN, ResumeToken, stored_cursor
 from sanctum_messaging.adapters.sqlite.database import encode, fetch_json
+from sanctum_messaging.adapters.sqlite.forgetting import forget_rows
 from sanctum_messaging.ports.resume_store import ResumeState
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, generation = excluded.g
 """
 _Row: TypeAlias = tuple[str, str, str, str, str, str, int, str, int]
 _DROP = "DELETE FROM resume_state WHERE id = ? AND generation <= ?"
-_FORGET = "DELETE FROM resume_state WHERE expires_at <= ?"
+_FORGET = """
+DELETE FROM resume_state WHERE id IN (SELECT id FROM resume_state WHERE expires_at <= ? LIMIT ?)
+"""
 
 
 class SQLiteResumeStore:
@@ -158,6 +161,5 @@ def _row(token: ResumeToken, state: ResumeState, expires_at: int) -> _Row:
 
 
 def forget_states(connection: apsw.Connection, now: Millis) -> int:
-    """Delete the states past their time."""
-    connection.execute(_FORGET, (now,))
-    return connection.changes()
+    """Delete a portion of the states past their time."""
+    return forget_rows(connection, _FORGET, now)

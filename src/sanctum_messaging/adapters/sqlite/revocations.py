@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.sql.revocations import REVOCATION, revocation_of, stored_revocation
+from sanctum_messaging.adapters.sqlite.forgetting import forget_rows
 from sanctum_messaging.domain.revocation import REVOCATION_KEPT_MS
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ _ADD = f"""
 INSERT INTO revocation ({REVOCATION}) SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ?, ? FROM revocation RETURNING id
 """
 _READ = f"SELECT {REVOCATION} FROM revocation WHERE id >= ? ORDER BY id LIMIT ?"
-_FORGET = "DELETE FROM revocation WHERE created_at <= ? AND id < (SELECT max(id) FROM revocation)"
+_FORGET = """
+DELETE FROM revocation WHERE id IN (
+    SELECT id FROM revocation WHERE created_at <= ? AND id < (SELECT max(id) FROM revocation) LIMIT ?)
+"""
 
 
 class SQLiteRevocations:
@@ -47,6 +51,5 @@ class SQLiteRevocations:
 
 
 def forget_revocations(connection: apsw.Connection, now: Millis) -> int:
-    """Delete those past their time, the newest aside: it keeps ids from being given twice."""
-    connection.execute(_FORGET, (now - REVOCATION_KEPT_MS,))
-    return connection.changes()
+    """Delete a portion of those past their time, the newest aside: it keeps ids from being given twice."""
+    return forget_rows(connection, _FORGET, now - REVOCATION_KEPT_MS)
