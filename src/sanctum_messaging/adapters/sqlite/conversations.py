@@ -64,11 +64,12 @@ SELECT json_array(
      CROSS JOIN conversation c ON c.id = a.conversation_id
      CROSS JOIN participant p ON p.conversation_id = c.id AND p.user_id = :user)))
 """
+# Materialized, because SQLite would count once for the sum and again for the condition.
 _UNREAD_TOTALS = f"""
-SELECT coalesce(sum(unread), 0), count(*) FROM (
+WITH counted AS MATERIALIZED (
     SELECT {UNREAD} AS unread FROM participant p INDEXED BY participant_of_user
     WHERE p.tenant = :tenant AND p.user_id = :user AND p.left_at IS NULL)
-WHERE unread > 0
+SELECT coalesce(sum(unread), 0), count(*) FROM counted WHERE unread > 0
 """
 _DIRECT = f"SELECT {CONVERSATION} FROM conversation c WHERE c.tenant = :tenant AND c.direct_key = :key"
 _NO_BOUND = 2**63 - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sanctum_messaging.adapters.sqlite import conversations
 from sanctum_messaging.adapters.sqlite.messages import list_messages
 from sanctum_messaging.domain.model import HistoryVisibility, Seq
 from sanctum_messaging.ports.store import MessageBounds
@@ -60,3 +61,8 @@ async def test_a_page_does_not_step_over_what_was_said_in_between(store: SQLiteS
 
     for bounds in (MessageBounds(), MessageBounds(after=Seq(0)), MessageBounds(around=Seq(4))):
         assert steps_of(database, partial(read, bounds)) < GAP, bounds
+
+
+async def test_what_is_unread_is_counted_once(database: Database) -> None:
+    plan = database.writer.execute(f"EXPLAIN QUERY PLAN {conversations._UNREAD_TOTALS}", {"tenant": "", "user": ""})
+    assert sum("message_unread" in detail for *_, detail in plan) == 1
