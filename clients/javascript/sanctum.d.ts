@@ -67,7 +67,8 @@ export class Client {
      * @param {string} conversationId
      * @param {string} body
      * @param {Draft} [draft]
-     * @returns {Promise<Message>} the stored message; rejects with Problem once it is refused for good, or with Stopped
+     * @returns {Promise<Message>} the stored message; rejects with Problem once it is refused for good, or with Stopped;
+     *   at once with what `JSON.stringify` says of a draft that is no JSON
      */
     send(conversationId: string, body: string, { clientMessageId, ...draft }?: Draft): Promise<Message>;
     /**

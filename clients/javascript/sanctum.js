@@ -152,6 +152,10 @@ const MOST_WAITING = 1_000;
 /** How many messages may wait to be sent. */
 const MOST_UNSENT = 1_000;
 const SENDS_IN_FLIGHT = 32;
+/** What a frame may have in UTF-8, and what its id takes of that at most. */
+const FRAME_BYTES = 65_536;
+const ID_BYTES = ',"id":""'.length + String(Number.MAX_SAFE_INTEGER).length;
+const METADATA_LEVELS = 8;
 
 const NORMAL_CLOSE = 1000;
 const NOT_UNDERSTOOD = 1002;
@@ -316,7 +320,8 @@ export class Client {
    * @param {string} conversationId
    * @param {string} body
    * @param {Draft} [draft]
-   * @returns {Promise<Message>} the stored message; rejects with Problem once it is refused for good, or with Stopped
+   * @returns {Promise<Message>} the stored message; rejects with Problem once it is refused for good, or with Stopped;
+   *   at once with what `JSON.stringify` says of a draft that is no JSON
    */
   send(conversationId, body, { clientMessageId = newId(), ...draft } = {}) {
     if (this.#state.name === 'stopped') return Promise.reject(new Stopped(this.#state));
@@ -782,6 +787,8 @@ class Outbox {
   }
 
   /**
+   * What would cost the connection, now and after each reconnect, is refused here.
+   *
    * @param {{clientMessageId: string} & Record<string, any>} frame
    * @returns {Promise<Message>}
    */
@@ -791,7 +798,12 @@ class Outbox {
     if (this.#sendings.size >= MOST_UNSENT) {
       return Promise.reject(new RangeError(`${MOST_UNSENT} messages wait to be sent already.`));
     }
-    const sending = new Sending(frame);
+    let sending;
+    try {
+      sending = new Sending(sendable(frame));
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#sendings.set(frame.clientMessageId, sending);
     this.#waiting.push(sending);
     this.#write();
@@ -844,9 +856,9 @@ class Outbox {
       this.#backoff.reset();
     } catch (error) {
       // The next connection has it again.
-      if (!(error instanceof Problem)) return;
-      if (error.retryable) this.#repeat(sending, error, connection);
-      else this.#settle(sending).reject(error);
+      if (error instanceof Unreachable) return;
+      if (error instanceof Problem && error.retryable) this.#repeat(sending, error, connection);
+      else this.#settle(sending).reject(asError(error));
     }
     if (connection !== this.#connection) return;
     this.#inFlight -= 1;
@@ -1348,6 +1360,44 @@ async function inTime(platform, ask) {
   } finally {
     callOff();
   }
+}
+
+/**
+ * Copy a frame as JSON has it, so that nobody changes it while it waits.
+ *
+ * @param {{clientMessageId: string} & Record<string, any>} frame
+ * @throws {Problem} the service would not read it, and close the connection
+ */
+function sendable(frame) {
+  const text = JSON.stringify(frame);
+  if (new TextEncoder().encode(text).length + ID_BYTES > FRAME_BYTES) throw refusal('body_too_large', 413, 'The body is too large.');
+  const copy = JSON.parse(text);
+  if (isDeeper(copy.metadata, METADATA_LEVELS)) {
+    throw refusal('invalid', 422, 'The request makes no sense.', [{ field: 'metadata', code: 'too_deep' }]);
+  }
+  return copy;
+}
+
+/**
+ * Say what the service says to the same over HTTP.
+ *
+ * @param {string} code
+ * @param {number} status
+ * @param {string} title
+ * @param {{field: string, code: string}[]} [errors]
+ */
+function refusal(code, status, title, errors) {
+  return new Problem({ code, status, title, detail: '', retryable: false, errors });
+}
+
+/**
+ * @param {any} value
+ * @param {number} levels
+ * @returns {boolean}
+ */
+function isDeeper(value, levels) {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 /** @param {string} text */

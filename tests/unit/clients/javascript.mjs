@@ -8,6 +8,7 @@ import { check, Clock, FakeSocket, settle } from '../../conformance/world.mjs';
 const HEARTBEAT_MS = 20_000;
 const MOST_WAITING = 1_000;
 const MOST_UNSENT = 1_000;
+const FRAME_BYTES = 65_536;
 const LIMITS = { sendsInFlight: 32 };
 
 const behaviours = {
@@ -137,6 +138,60 @@ const behaviours = {
     equal(world.frames.filter(({ op }) => op === 'send').length, 1);
     world.push({ op: 'ok', id: '1', result: { message: { id: 'm' } } });
     equal(await Promise.all([one, other]), [{ id: 'm' }, { id: 'm' }]);
+  },
+
+  'a send that would cost the connection is refused at once': async () => {
+    const world = await World.live();
+    const frame = (body) => ({ op: 'send', conversationId: 'c', clientMessageId: 'k', body, id: '9'.repeat(16) });
+    const room = FRAME_BYTES - JSON.stringify(frame('')).length;
+    const wide = '\u4e2d'.repeat(Math.floor(room / 3));
+    world.client.send('c', wide + 'x'.repeat(room % 3), { clientMessageId: 'k' });
+    equal(world.frames.at(-1).op, 'send');
+    const large = await rejects(world.client.send('c', wide + 'xxx', { clientMessageId: 'l' }), Problem, /too large/);
+    equal([large.code, large.status, large.retryable], ['body_too_large', 413, false]);
+    const nested = (levels) => (levels ? [nested(levels - 1)] : 0);
+    const deep = await rejects(world.client.send('c', 'Deep', { metadata: { a: nested(8) } }), Problem);
+    equal([deep.code, deep.status, deep.errors], ['invalid', 422, [{ field: 'metadata', code: 'too_deep' }]]);
+    world.client.send('c', 'Not too deep', { metadata: { a: nested(7) } });
+    const sent = world.frames.filter(({ op }) => op === 'send').map(({ body }) => body.slice(-12));
+    equal(sent, [(wide + 'x'.repeat(room % 3)).slice(-12), 'Not too deep']);
+  },
+
+  'a send that is no JSON is rejected, and keeps no place': async () => {
+    const world = await World.live();
+    const metadata = {};
+    metadata.itself = metadata;
+    await rejects(world.client.send('c', 'No', { metadata: { n: 1n } }), TypeError, /BigInt/);
+    await rejects(world.client.send('c', 'No', { metadata }), TypeError, /circular/);
+    world.socket.onclose({ code: 1006 });
+    await world.clock.advance(1);
+    await world.welcome();
+    world.client.send('c', 'Yes');
+    equal(world.frames.map(({ op, body }) => [op, body]).slice(1), [['send', 'Yes']]);
+  },
+
+  'a send is what it was when it was asked for': async () => {
+    const world = new World();
+    const metadata = { kind: 'first' };
+    world.client.send('c', 'One', { metadata });
+    metadata.kind = 'second';
+    await settle();
+    await world.welcome();
+    equal(world.frames.at(-1).metadata, { kind: 'first' });
+  },
+
+  'a send that the socket does not take is rejected, and gives its place back': async () => {
+    const world = await World.live();
+    const { socket } = world;
+    const broken = new TypeError('Not now.');
+    const send = socket.send.bind(socket);
+    socket.send = () => { throw broken; };
+    const sends = range(1, LIMITS.sendsInFlight).map((number) => world.client.send('c', `${number}`));
+    const last = world.client.send('c', 'Last');
+    socket.send = send;
+    for (const sent of sends) equal(await rejects(sent, TypeError), broken);
+    world.push({ op: 'ok', id: world.frames.at(-1).id, result: { message: { id: 'm' } } });
+    equal(await last, { id: 'm' });
   },
 
   'the newest cursor is saved, one save at a time': async () => {
