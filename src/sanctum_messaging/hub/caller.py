@@ -9,6 +9,7 @@ from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, Unauth
 from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.opening import ANOTHER_CALLER, open_stream
 from sanctum_messaging.protocol.codes import CloseCode
+from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
     from sanctum_messaging.domain.model import Actor
@@ -76,8 +77,7 @@ class Caller:
             self.refused = error.refused
             self._owner.close(CloseCode.UNAUTHENTICATED)
             return False
-        self._begin(opening)
-        return True
+        return self._begin(opening)
 
     async def refresh(self, frame: Auth) -> None:
         """Take a fresh token of the same caller; the old expiry stands if it is refused.
@@ -110,23 +110,27 @@ class Caller:
     def _prove(self, actor: Actor) -> None:
         self._proven = actor
 
-    def _begin(self, opening: Opening) -> None:
+    def _begin(self, opening: Opening) -> bool:
         """Start the stream; nothing is awaited since the log was looked at."""
         self.actor, self.opening = opening.actor, opening
+        if self._session.phase is Phase.CLOSING:
+            # It was closed in this very turn, before its tasks could be ended.
+            return False
         if self._parts.callables.is_revoked(opening.actor):
             self.refused = RevokedError.refused
             self._owner.close(CloseCode.FORBIDDEN)
-            return
+            return False
         if not opening.holds or not self._parts.registry.claim(opening.resume, self._owner):
             self._owner.close(CloseCode.REPLACED)
-            return
+            return False
         settings = self._parts.source.settings
         now = settings.monotonic()
         if not self._parts.registry.seat(opening.user, self._owner, most=settings.connections_per_user, now=now):
             self._owner.close(CloseCode.TOO_MANY_CONNECTIONS)
-            return
+            return False
         self._session.welcome(now, opening.start.position)
         self._delivery.reply(opening.welcome(self.id, settings))
         self._delivery.start(opening.user, opening.start)
         if opening.lost is not None:
             self._delivery.start_over(opening.lost, opening.start)
+        return True

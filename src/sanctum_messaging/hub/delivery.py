@@ -111,6 +111,7 @@ class Delivery:
 
     def part(self) -> None:
         """Let go of the connection, once it is over: two that hold each other outlive their use."""
+        self.stop()
         self._ending = True
         del self._owner, self._transport
 

@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.hub.opening import Handshake
 from sanctum_messaging.presenters import present_time
+from sanctum_messaging.protocol.codes import CloseCode
 from sanctum_messaging.protocol.results import FrameResult
 from tests.acting import actor
 from tests.hub_client import until
@@ -420,3 +422,31 @@ class TestDrain:
         ben.transport.stall()
         await world.hub.drain()
         assert world.hub.counters.connections == 0
+
+    async def test_in_the_turn_in_which_a_stream_would_begin_leaves_nothing_of_it(
+        self, world: World, sockets: Sockets
+    ) -> None:
+        group = await world.create("ada", "ben", "eve")
+        eve, ben = await sockets.live("eve"), sockets.open(Handshake(actor("ben")))
+        persist, persisted = world.persist, asyncio.Event()
+        goes_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def persist_slowly(token: str, state: ResumeState, ttl: int, /) -> bool:
+            holds = await persist(token, state, ttl)
+            persisted.set()
+            await goes_on
+            return holds
+
+        world.persist = persist_slowly
+        await ben.push("hello", id="h")
+        await persisted.wait()
+        world.persist = persist
+        # What the client asked for is done in the turn in which the connection is closed, before its task is cancelled.
+        goes_on.set_result(None)
+        assert ben.connection is not None
+        ben.connection.close(CloseCode.DRAIN)
+        await ben.assert_closed(CloseCode.DRAIN)
+        await ben.over()
+        assert not ben.unasked("welcome")
+        await world.send(group, "ada", "Hello")
+        await eve.assert_event("message.created", body="Hello")
