@@ -113,7 +113,8 @@ class LogTail:
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and tried again
                 self._complain(error)
                 await asyncio.sleep(self._settings.retry_seconds)
-                self._behind.set()
+                # Whoever waits for the tail waits for a look at the database that succeeds.
+                self.sweep()
 
     async def expect(self, end: Cursor) -> bool:
         """Note an end of the log that was just read: if the log loses it before the tail is there, that is noticed.

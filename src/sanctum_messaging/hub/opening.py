@@ -98,7 +98,8 @@ async def open_stream(
             epoch = source.tail.epoch
             await source.tail.reach(head.position)
             start, lost = await _locate(source, wanted, head)
-            resume.cursor = start
+            # Who is told to start over has not done so before he acknowledges it.
+            resume.cursor = start if lost is None or wanted is None else wanted
             holds = await resume.persist()
             if epoch == source.tail.epoch:
                 break

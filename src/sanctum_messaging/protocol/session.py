@@ -101,9 +101,12 @@ class ServerSession:
             self.phase = Phase.CATCHING_UP
 
     def start_over(self, position: int) -> None:
-        """Go on from another position after a ``resync``; it may be lower than what was acknowledged."""
+        """Go on from another position after a ``resync``; it may be lower than what was acknowledged.
+
+        The position itself is still to be acknowledged: until it is, the client may not know of the ``resync``.
+        """
         self.fall_behind()
-        self.acked = position
+        self.acked = position - 1
 
     def close(self) -> None:
         """Nothing is legal any more."""

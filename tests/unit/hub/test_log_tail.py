@@ -174,6 +174,21 @@ class TestSweeping:
             await world.hub._tail.reach((await world.store.read_head()).position)
         assert [line["event"] for line in logs] == ["log_unreadable"]
 
+    async def test_a_look_that_fails_is_taken_again(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world.hub._tail, "_settings", replace(world.settings, retry_seconds=0))
+        await world.create("ada", "ben")
+        follow, failures = world.log.follow, [UnavailableError("Not now.")]
+
+        async def fail(after: Cursor, *, limit: int) -> object:
+            if failures:
+                raise failures.pop()
+            return await follow(after, limit=limit)
+
+        monkeypatch.setattr(world.log, "follow", fail)
+        with capture_logs():
+            assert not await world.hub._tail.expect(Cursor(Position(1), "ffffffff"))
+        assert not failures
+
 
 class TestCommitsHeardOutOfOrder:
     async def hold(self, world: World, count: int) -> list[Committed]:
@@ -272,6 +287,20 @@ class TestALogThatIsAnother:
         world.hub.apply(Committed(Cursor(Position(world.hub.tail.position + 9), "0000000a"), ()))
         await ben.assert_pushed("resync", reason="diverged", cursor=str(head))
         assert world.hub.tail == head
+
+    async def test_is_told_again_to_who_did_not_acknowledge_it(self, world: World, sockets: Sockets) -> None:
+        await self.grow(world)
+        foreign, head = "2-00000000", str(await world.store.read_head())
+        ben = await sockets.connect("ben", cursor=foreign)
+        for _ in range(2):
+            await ben.assert_pushed("resync", reason="diverged", cursor=head)
+            await ben.vanish()
+            ben = await sockets.connect("ben", resumeToken=ben.welcome["resumeToken"])
+        await ben.assert_pushed("resync", reason="diverged", cursor=head)
+        await ben.assert_replied(await ben.push("ack", cursor=head))
+        await ben.vanish()
+        ben = await sockets.live("ben", resumeToken=ben.welcome["resumeToken"])
+        assert ben.unasked("resync") == []
 
     @pytest.mark.parametrize("world", [{"ring_events": 1}], indirect=True)
     async def test_is_noticed_by_a_page_before_anything_is_sent_twice(
