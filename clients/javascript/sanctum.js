@@ -537,7 +537,8 @@ export class Client {
   /** @param {string | undefined} cursor */
   async #openAt(cursor) {
     try {
-      this.#stream.cursor = cursor ?? (await this.#storage?.load()) ?? undefined;
+      if (cursor) this.#stream.reach(cursor);
+      else this.#stream.cursor = (await this.#storage?.load()) ?? undefined;
       if (this.#state.name !== 'stopped') this.#line.open();
     } catch (error) {
       this.#stop({ name: 'stopped', error: asError(error) });
@@ -634,7 +635,14 @@ class Stream {
   begin(welcome) {
     this.pause();
     this.isBehind = false;
-    this.cursor ??= welcome.cursor;
+    if (this.cursor === undefined) this.reach(welcome.cursor);
+  }
+
+  /** @param {string | undefined} cursor  where the application stands now, also before it was given anything */
+  reach(cursor) {
+    if (cursor === undefined || this.cursor === cursor) return;
+    this.cursor = cursor;
+    this.#on.onMoved(cursor);
   }
 
   /** The socket is gone: what waits is taken all the same, and makes nothing live. */
@@ -680,7 +688,7 @@ class Stream {
   taken() {
     if (!this.#isGiven) return;
     this.#isGiven = false;
-    this.#reach(this.#waiting.shift()?.cursor);
+    this.reach(this.#waiting.shift()?.cursor);
     this.#move();
   }
 
@@ -732,7 +740,7 @@ class Stream {
   #move() {
     while (!this.#isGiven && this.#waiting.length > 0 && isBareCursor(this.#waiting[0])) {
       const { op, cursor } = this.#waiting.shift();
-      this.#reach(cursor);
+      this.reach(cursor);
       if (op === 'live') this.#on.onLive();
     }
     this.#give();
@@ -740,13 +748,6 @@ class Stream {
       this.isFull = false;
       this.#on.onRoom();
     }
-  }
-
-  /** @param {string | undefined} cursor */
-  #reach(cursor) {
-    if (cursor === undefined || this.cursor === cursor) return;
-    this.cursor = cursor;
-    this.#on.onMoved(cursor);
   }
 
   /** Give whoever asks what comes next: an event, or the end. */

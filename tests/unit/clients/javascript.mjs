@@ -201,17 +201,35 @@ const behaviours = {
       save: (cursor) => new Promise((done) => { saves.push({ cursor, done }); }),
     };
     const world = await World.live({ storage });
+    saves[0].done();
     const reading = readAll(world.client);
     await settle();
     world.push(event(1), event(2), event(3));
     await settle();
-    equal(saves.map(({ cursor }) => cursor), ['1-a']);
-    saves[0].done();
-    await settle();
-    equal(saves.map(({ cursor }) => cursor), ['1-a', '3-a']);
+    equal(saves.map(({ cursor }) => cursor), ['0-a', '1-a']);
     saves[1].done();
+    await settle();
+    equal(saves.map(({ cursor }) => cursor), ['0-a', '1-a', '3-a']);
+    saves[2].done();
     world.client.close();
     await reading;
+  },
+
+  'the cursor with which the stream begins is saved, before there is an event': async () => {
+    const saves = [];
+    const save = (cursor) => { saves.push(cursor); };
+    await World.live({ storage: { load: () => null, save } });
+    equal(saves, ['0-a']);
+
+    const given = new World({ storage: { load: () => '1-a', save } });
+    given.client.open({ cursor: '5-a' });
+    equal([saves, given.client.cursor], [['0-a', '5-a'], '5-a']);
+
+    const loaded = new World({ storage: { load: () => '7-a', save } });
+    loaded.client.open();
+    await settle();
+    await loaded.welcome();
+    equal([loaded.hello.cursor, loaded.client.cursor, saves.length], ['7-a', '7-a', 2]);
   },
 
   'a storage that fails ends the client': async () => {
