@@ -15,9 +15,14 @@ from sanctum_messaging.protocol.framing import frame_text, payload_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sanctum_messaging.domain.events import Event
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.callables import IsRevoked
     from sanctum_messaging.hub.catch_up import Delivered, Source
+    from sanctum_messaging.hub.user import User
+
+_FIRST_PAGE = 50
+"""Events of the first database page; full ones double while they fit, so that few large messages are read in vain."""
 
 
 class Reader(Protocol):
@@ -35,11 +40,13 @@ class Reader(Protocol):
 class TenantReader:
     """Reads all events of a tenant, from the database."""
 
-    def __init__(self, source: Source, tenant: TenantId, limit: int) -> None:
+    def __init__(self, source: Source, tenant: TenantId, *, limit: int, max_bytes: int) -> None:
         self._source = source
         self._tenant = tenant
         self._limit = limit
+        self._max_bytes = max_bytes
         self._window = source.settings.window
+        self._page = min(limit, _FIRST_PAGE)
 
     async def read(self, after: Cursor) -> Page | None:
         source = self._source
@@ -48,16 +55,34 @@ class TenantReader:
             return Page((), source.ring.tail)
         async with source.database:
             upto = Position(min(after.position + self._window, source.ring.tail.position))
-            page = await source.log.read_tenant_stream(self._tenant, after=after.position, upto=upto, limit=self._limit)
+            page = await source.log.read_tenant_stream(self._tenant, after=after.position, upto=upto, limit=self._page)
         if not await source.tail.recognises(page.upto, after):
             return Page((), after)
-        self._window *= 2
-        frames = [(event.cursor, frame_text(encode_event(event)), 1) for event in page.events]
-        return Page(frames, page.upto) if epoch == source.tail.epoch else None
+        if page.complete:
+            self._window *= 2
+        else:
+            self._page *= 2
+        frames = self._cut(page.events)
+        cut = Page(frames, page.upto if len(frames) == len(page.events) else frames[-1][0])
+        return cut if epoch == source.tail.epoch else None
 
     def take(self, taken: Sequence[Delivered]) -> bool:
         self._limit -= len(taken)
-        return self._limit > 0
+        self._max_bytes -= sum(len(frame) for _, frame, _ in taken)
+        self._page = min(self._page, self._limit)
+        return self._limit > 0 and self._max_bytes > 0
+
+    def _cut(self, events: Sequence[Event]) -> Sequence[Delivered]:
+        """Encode what there is room for; the last may exceed it, so that each page leads on."""
+        frames: list[Delivered] = []
+        room = self._max_bytes
+        for event in events:
+            if room <= 0:
+                break
+            frame = frame_text(encode_event(event))
+            frames.append((event.cursor, frame, 1))
+            room -= len(frame)
+        return frames
 
 
 class Polls:
@@ -68,6 +93,7 @@ class Polls:
         self._is_revoked = is_revoked
         self._sleepers: dict[asyncio.Future[None], Actor] = {}
         self._tenants: dict[TenantId, set[asyncio.Future[None]]] = {}
+        """Who waits for all events of a tenant; no set is empty."""
         self._draining = False
 
     async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
@@ -81,7 +107,7 @@ class Polls:
         try:
             epoch = await self._enter(cursor, await users.load(user))
             reader = CatchUp(self._source, user, limit=limit, max_bytes=self._source.settings.sync_bytes)
-            return await self._poll(reader, user.waiting, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
+            return await self._poll(reader, user, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
         finally:
             users.release(user, self._source.settings.monotonic())
 
@@ -113,9 +139,8 @@ class Polls:
         while not await self._source.tail.expect(head):
             head = await self._source.log.read_head()
         epoch = await self._enter(cursor, head)
-        waiting = self._tenants.setdefault(actor.tenant, set())
-        reader = TenantReader(self._source, actor.tenant, limit)
-        return await self._poll(reader, waiting, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
+        reader = TenantReader(self._source, actor.tenant, limit=limit, max_bytes=self._source.settings.sync_bytes)
+        return await self._poll(reader, None, cursor, actor=actor, epoch=epoch, wait_ms=wait_ms)
 
     async def _enter(self, cursor: Cursor, head: Cursor) -> int:
         """Check a cursor, and wait until all is here that was acknowledged before the call.
@@ -133,7 +158,7 @@ class Polls:
     async def _poll(
         self,
         reader: Reader,
-        waiting: set[asyncio.Future[None]],
+        user: User | None,
         cursor: Cursor,
         *,
         actor: Actor,
@@ -160,16 +185,17 @@ class Polls:
             if not has_room or (not has_more and (frames or left <= 0)):
                 return EncodedPage(frames, cursor, has_more=has_more)
             if not has_more:
-                await self._wait(actor, waiting, left)
+                await self._wait(actor, user, left)
 
-    async def _wait(self, actor: Actor, waiting: set[asyncio.Future[None]], seconds: float) -> None:
-        """Wait to be woken, or for the time to pass.
+    async def _wait(self, actor: Actor, user: User | None, seconds: float) -> None:
+        """Wait for something in the user's stream, without a user in the tenant's, or for the time to pass.
 
         Raises:
             RevokedError: the token was withdrawn, before or meanwhile.
         """
         self._check(actor)
         woken = asyncio.get_running_loop().create_future()
+        waiting = self._tenants.setdefault(actor.tenant, set()) if user is None else user.waiting
         waiting.add(woken)
         self._sleepers[woken] = actor
         try:
@@ -177,6 +203,8 @@ class Polls:
         finally:
             waiting.discard(woken)
             del self._sleepers[woken]
+            if user is None and not waiting:
+                del self._tenants[actor.tenant]
         self._check(actor)
 
     def _check(self, actor: Actor) -> None:

@@ -31,6 +31,14 @@ def bodies(page: EncodedPage) -> list[str]:
     return [event["data"].get("message", {}).get("body", event["type"]) for event in events]
 
 
+def cursors(page: EncodedPage) -> list[str]:
+    return [msgspec.json.decode(event)["cursor"] for event in page.events]
+
+
+def size(page: EncodedPage) -> int:
+    return sum(map(len, page.events))
+
+
 async def waiting_poll(world: World, who: object = BEN) -> asyncio.Task[EncodedPage]:
     """Start a poll at the end of the log and let it come to where it waits."""
     poll = asyncio.create_task(
@@ -254,6 +262,42 @@ class TestServiceTokens:
             seen += len(page.events)
         assert seen == 25
 
+    @pytest.mark.parametrize("world", [{"sync_bytes": 20_000}], indirect=True)
+    async def test_get_pages_that_are_bounded_in_bytes(self, world: World) -> None:
+        group = await world.create("ada")
+        await world.send_many(group, "ada", 60)
+        await world.send_many(group, "ada", 20, "\u4e2d" * 1_000)
+        pages = [await world.hub.read(SERVICE, cursor=ORIGIN, limit=500, wait_ms=0)]
+        while pages[-1].has_more:
+            pages.append(await world.hub.read(SERVICE, cursor=pages[-1].cursor, limit=500, wait_ms=0))
+        assert [cursor for page in pages for cursor in cursors(page)] == [str(event.cursor) for event in world.events]
+        assert all(size(page) <= 20_000 + max(map(len, page.events)) for page in pages)
+        assert all(size(page) > 19_000 for page in pages[:-1])  # They are as large as they may be.
+        assert pages[-1].cursor == world.hub.tail
+
+    async def test_read_more_at_a_time_while_it_fits(self, world: World) -> None:
+        group = await world.create("ada")
+        await world.send_many(group, "ada", 149)
+        page = await world.hub.read(SERVICE, cursor=ORIGIN, limit=500, wait_ms=0)
+        assert len(page.events) == 150
+        assert world.log.reads.count("read_tenant_stream") == 2  # 50, and 100.
+
+    @pytest.mark.parametrize("world", [{"sync_bytes": 10_000}], indirect=True)
+    async def test_get_a_bounded_page_of_what_comes_while_they_wait(self, world: World) -> None:
+        group = await world.create("ada")
+        poll = await waiting_poll(world, SERVICE)
+        with world.unheard() as held:
+            await world.send_many(group, "ada", 8, "\u4e2d" * 1_000)
+        for committed in held:
+            world.hub.apply(committed)
+        page = await poll
+        assert size(page) <= 10_000 + max(map(len, page.events))
+        assert page.has_more
+        rest = await world.hub.read(SERVICE, cursor=page.cursor, limit=10, wait_ms=0)
+        assert cursors(page) + cursors(rest)[:1] == [
+            str(event.cursor) for event in world.events[1 : len(page.events) + 2]
+        ]
+
     async def test_read_the_users_they_act_for(self, world: World) -> None:
         await world.create("ada", "ben")
         await world.create("ada")
@@ -264,4 +308,12 @@ class TestServiceTokens:
         poll = await waiting_poll(world, SERVICE)
         await world.create("ada")
         assert bodies(await poll) == ["conversation.created"]
-        assert not any(world.hub._polls._tenants.values())
+
+    async def test_leave_nothing_behind_with_the_last_poll(self, world: World) -> None:
+        polls = [await waiting_poll(world, SERVICE), await waiting_poll(world, SERVICE)]
+        await until(lambda: len(world.hub._polls._sleepers) == 2)
+        polls[0].cancel()
+        await asyncio.wait(polls[:1])
+        await world.create("ada")
+        assert bodies(await polls[1]) == ["conversation.created"]
+        assert not world.hub._polls._tenants
