@@ -772,8 +772,9 @@ class Outbox {
   #backoff;
   /** @type {Map<string, Sending>} by client message id, in the order in which they were sent */
   #sendings = new Map();
-  /** @type {Sending[]} those that are not in flight */
+  /** @type {Sending[]} those that are not in flight, in the same order */
   #waiting = [];
+  #lastNumber = 0;
   #inFlight = 0;
   #mostInFlight = SENDS_IN_FLIGHT;
   /** @type {Connection | null} */
@@ -801,10 +802,11 @@ class Outbox {
     }
     let sending;
     try {
-      sending = new Sending(sendable(frame));
+      sending = new Sending(sendable(frame), this.#lastNumber + 1);
     } catch (error) {
       return Promise.reject(error);
     }
+    this.#lastNumber = sending.number;
     this.#sendings.set(frame.clientMessageId, sending);
     this.#waiting.push(sending);
     this.#write();
@@ -878,12 +880,18 @@ class Outbox {
    * @param {Connection} connection
    */
   #repeat(sending, problem, connection) {
-    if (connection === this.#connection) this.#waiting.unshift(sending);
+    if (connection === this.#connection) this.#waitAgain(sending);
     this.#putOff?.();
     this.#putOff = this.#platform.after(this.#backoff.next(problem.retryAfterMs), () => {
       this.#putOff = null;
       this.#write();
     });
+  }
+
+  /** @param {Sending} sending  before all that were sent after it */
+  #waitAgain(sending) {
+    const after = this.#waiting.findIndex(({ number }) => number > sending.number);
+    this.#waiting.splice(after < 0 ? this.#waiting.length : after, 0, sending);
   }
 }
 
@@ -894,9 +902,13 @@ class Sending {
   /** @type {(error: Error) => void} */
   reject = () => undefined;
 
-  /** @param {{clientMessageId: string} & Record<string, any>} frame */
-  constructor(frame) {
+  /**
+   * @param {{clientMessageId: string} & Record<string, any>} frame
+   * @param {number} number  above those of all that were sent before
+   */
+  constructor(frame, number) {
     this.frame = frame;
+    this.number = number;
     /** @type {Promise<Message>} */
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;

@@ -170,6 +170,20 @@ const behaviours = {
     equal(world.frames.map(({ op, body }) => [op, body]).slice(1), [['send', 'Yes']]);
   },
 
+  'sends that were put off together go out in their order': async () => {
+    const world = await World.live();
+    for (const body of ['1', '2', '3', '4']) world.client.send('c', body);
+    const [, ...sends] = world.frames;
+    for (const { id } of [sends[2], sends[0], sends[3], sends[1]]) {
+      world.push({ op: 'error', id, problem: problem('overloaded', { retryable: true, retryAfterMs: 1_000 }) });
+    }
+    await settle();
+    world.client.send('c', '5');
+    equal(world.frames.length, 5);
+    await world.clock.advance(1_000);
+    equal(world.frames.slice(5).map(({ body }) => body), ['1', '2', '3', '4', '5']);
+  },
+
   'a send is what it was when it was asked for': async () => {
     const world = new World();
     const metadata = { kind: 'first' };
