@@ -563,8 +563,8 @@ export class Client {
     this.#stream.receive(frame);
     if (this.#stream.isFull) this.#line.pause();
     else if (frame.op === 'ping') connection.write(this.#stream.answer());
-    else if (frame.op === 'signal') this.#on.signal?.(frame);
-    else if (frame.op === 'error') this.#on.problem?.(new Problem(frame.problem));
+    else if (frame.op === 'signal') tell(this.#on.signal, frame);
+    else if (frame.op === 'error') tell(this.#on.problem, new Problem(frame.problem));
   }
 
   #pause() {
@@ -585,7 +585,7 @@ export class Client {
   #setState(state) {
     if (this.#state.name === 'stopped') return;
     this.#state = state;
-    this.#on.state?.(state);
+    tell(this.#on.state, state);
   }
 }
 
@@ -1323,6 +1323,22 @@ export class Backoff {
 
   reset() {
     this.#attempts = 0;
+  }
+}
+
+/**
+ * Tell the application something. An error of its own is reported as any that nobody catches, and does not keep the
+ * client from going on.
+ *
+ * @template T
+ * @param {((something: T) => void) | undefined} listener
+ * @param {T} something
+ */
+function tell(listener, something) {
+  try {
+    listener?.(something);
+  } catch (error) {
+    queueMicrotask(() => { throw error; });
   }
 }
 

@@ -372,6 +372,31 @@ const behaviours = {
     equal(world.sockets.length, 2);
   },
 
+  'an error of the application in what it is told is reported, and the client goes on': async () => {
+    const uncaught = [];
+    const catchIt = (error) => uncaught.push(error.message);
+    process.on('uncaughtException', catchIt);
+    const fail = (what) => { throw new Error(what); };
+    const world = await World.live({
+      onState: ({ name }) => fail(name),
+      onSignal: ({ type }) => fail(type),
+      onProblem: ({ code }) => fail(code),
+    });
+    world.push({ op: 'signal', type: 'typing' }, { op: 'error', problem: problem('rate_limited') });
+    world.socket.onclose({ code: 1006 });
+    await world.clock.advance(1);
+    const sent = rejects(world.client.send('c', 'One'), Stopped);
+    await world.welcome();
+    equal(world.frames.at(-1).body, 'One');
+    world.client.close();
+    await sent;
+    await settle();
+    process.off('uncaughtException', catchIt);
+    equal(uncaught, [
+      'connecting', 'catchingUp', 'live', 'typing', 'rate_limited', 'waiting', 'connecting', 'catchingUp', 'stopped',
+    ]);
+  },
+
   'a service may stand anywhere under its host': async () => {
     const addresses = [];
     const platform = {
