@@ -42,7 +42,7 @@ _DUTIES = {
     CloseCode.DRAIN: "Wait, at least the `reconnectInMs` of the `drain` frame before it, then reconnect.",
     CloseCode.TOKEN_EXPIRED: "Get a fresh token, then reconnect.",
     CloseCode.BAD_FRAME: f"{_STAYS_AWAY} It is a fault of the client.",
-    CloseCode.UNAUTHENTICATED: f"{_STAYS_AWAY} With a fresh token a new start may be made; the cursor stays good.",
+    CloseCode.UNAUTHENTICATED: f"{_STAYS_AWAY} One attempt may be made with a fresh token; the cursor stays good.",
     CloseCode.FORBIDDEN: f"{_STAYS_AWAY} The same token will not be let in.",
     CloseCode.REPLACED: f"{_STAYS_AWAY} The session belongs to the other socket now.",
     CloseCode.TOO_MANY_CONNECTIONS: f"{_STAYS_AWAY} Close another connection of the user first.",

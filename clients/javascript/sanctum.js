@@ -161,6 +161,7 @@ const NORMAL_CLOSE = 1000;
 const NOT_UNDERSTOOD = 1002;
 const HEARTBEAT_LOST = 4002;
 const TOKEN_EXPIRED = 4005;
+const TOKEN_REFUSED = 4501;
 /** Close codes from here on mean that coming back makes no sense. */
 const FIRST_FINAL_CLOSE = 4500;
 
@@ -934,6 +935,8 @@ class Line {
   /** Until another socket is welcomed the end of the current one is none: the other may have taken its session. */
   #isDraining = false;
   #needsFreshToken = false;
+  /** Whether the token of the socket that was not welcomed yet was asked for as a fresh one. */
+  #isTokenFresh = false;
   #notBefore = 0;
   /** Calls off the next attempt. */
   #callOff = () => {};
@@ -1017,7 +1020,8 @@ class Line {
     if (!this.#current) this.#with.onState({ name: 'connecting' });
     this.#isAsking = true;
     try {
-      const token = await this.#with.askToken({ fresh: this.#needsFreshToken });
+      this.#isTokenFresh = this.#needsFreshToken;
+      const token = await this.#with.askToken({ fresh: this.#isTokenFresh });
       this.#isAsking = false;
       if (this.#isOpen && !this.#isPaused) this.#openWith(token);
     } catch (error) {
@@ -1117,11 +1121,13 @@ class Line {
     else if (connection === this.#next) this.#next = null;
     else return;
     if (wasCurrent) this.#with.onLost();
-    if (code === TOKEN_EXPIRED) this.#needsFreshToken = true;
+    // A token that is refused in hello may just be old, unless it is a fresh one already.
+    const isRenewable = code === TOKEN_REFUSED && !wasCurrent && !this.#isTokenFresh;
+    if (code === TOKEN_EXPIRED || isRenewable) this.#needsFreshToken = true;
     // The other socket still stands, or will be told of its own end.
     if (this.#current ? !this.#isDraining : this.#next) return;
     const isReplacing = wasCurrent ? this.#isDraining : this.#current !== null;
-    if (isFinal(code) && !isReplacing) this.#with.onState({ name: 'stopped', code });
+    if (isFinal(code) && !isReplacing && !isRenewable) this.#with.onState({ name: 'stopped', code });
     else this.#wait();
   }
 

@@ -269,6 +269,39 @@ const behaviours = {
     equal(world.asked, [false, true, false]);
   },
 
+  'a token that is refused in hello is asked for again once, fresh': async () => {
+    const world = await World.live();
+    const refuse = async () => {
+      world.socket.onopen();
+      world.socket.onclose({ code: 4501 });
+      await world.clock.advance(1);
+    };
+    world.socket.onclose({ code: 1006 });
+    await world.clock.advance(1);
+    await refuse();
+    await world.welcome();
+    equal([world.asked, world.hello.token], [[false, false, true], 'token-3']);
+
+    world.socket.onclose({ code: 1006 });
+    await world.clock.advance(1);
+    await refuse();
+    await refuse();
+    equal([world.asked.slice(3), world.client.connection], [[false, true], { name: 'stopped', code: 4501 }]);
+    await world.clock.advance(120_000);
+    equal(world.sockets.length, 5);
+  },
+
+  'a token of a drained client that expires on the way is asked for again, fresh': async () => {
+    const world = await World.live();
+    world.push({ op: 'drain', reconnectInMs: 1_000 });
+    await world.clock.advance(1_000);
+    const [old, next] = world.sockets;
+    old.onclose({ code: 4005 });
+    next.onclose({ code: 4501 });
+    await world.clock.advance(1);
+    equal([world.asked, world.sockets.length], [[false, false, true], 3]);
+  },
+
   'a token that can not be had is asked for again, unless it is refused': async () => {
     let failure = new TypeError('No network.');
     const world = new World({ token: () => (failure ? Promise.reject(failure) : 'token') });
