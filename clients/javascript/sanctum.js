@@ -516,8 +516,9 @@ export class Client {
     let answer = await this.#fetch(method, path, body, headers, { fresh: false });
     if (answer.status === UNAUTHENTICATED) answer = await this.#fetch(method, path, body, headers, { fresh: true });
     const text = await answer.text().catch(lost);
-    if (answer.ok) return text ? JSON.parse(text) : undefined;
-    throw refusalOf(answer, text);
+    const said = text ? parseAnswer(answer, text) : undefined;
+    if (answer.ok) return said;
+    throw typeof said?.code === 'string' ? new Problem(said) : notOurs(answer);
   }
 
   /**
@@ -1405,7 +1406,9 @@ async function inTime(platform, ask) {
  */
 function sendable(frame) {
   const text = JSON.stringify(frame);
-  if (new TextEncoder().encode(text).length + ID_BYTES > FRAME_BYTES) throw refusal('body_too_large', 413, 'The body is too large.');
+  if (new TextEncoder().encode(text).length + ID_BYTES > FRAME_BYTES) {
+    throw refusal('body_too_large', 413, 'The body is too large.');
+  }
   const copy = JSON.parse(text);
   if (isDeeper(copy.metadata, METADATA_LEVELS)) {
     throw refusal('invalid', 422, 'The request makes no sense.', [{ field: 'metadata', code: 'too_deep' }]);
@@ -1450,15 +1453,16 @@ function parseFrame(text) {
  * @param {Response} answer
  * @param {string} text
  */
-function refusalOf(answer, text) {
+function parseAnswer(answer, text) {
   try {
-    const body = JSON.parse(text);
-    if (typeof body.code === 'string') return new Problem(body);
+    return JSON.parse(text);
   } catch {
-    // No JSON, so no problem either.
+    throw notOurs(answer);
   }
-  return new Unreachable(`Something between here and the service has answered with ${answer.status}.`);
 }
+
+/** @param {Response} answer */
+const notOurs = ({ status }) => new Unreachable(`Something between here and the service has answered with ${status}.`);
 
 /** @returns {never} */
 function lost() {

@@ -493,6 +493,8 @@ const behaviours = {
       () => answer(429, problem('rate_limited', { retryable: true, retryAfterMs: 200 })),
       () => new Response('<h1>Bad gateway</h1>', { status: 502 }),
       () => { throw new TypeError('fetch failed'); },
+      () => new Response('<h1>Log in first</h1>', { status: 200 }),
+      () => answer(502, null),
       () => answer(204),
     ];
     const { client } = new World({ fetch: async () => answers.shift()() });
@@ -500,6 +502,8 @@ const behaviours = {
     equal([refusal.code, refusal.retryable, refusal.retryAfterMs, refusal.errors], ['rate_limited', true, 200, []]);
     await rejects(client.unread(), Unreachable, /502/);
     await rejects(client.unread(), Unreachable);
+    await rejects(client.unread(), Unreachable, /200/);
+    await rejects(client.unread(), Unreachable, /502/);
     equal(await client.removeParticipant('c', 'u'), undefined);
   },
 };
