@@ -209,6 +209,8 @@ def test_a_database_that_was_replaced_is_read_anew(tabs: Tabs, service: Service)
 
 def test_who_is_no_longer_signed_in_is_told_so_and_can_begin_again(tabs: Tabs, service: Service) -> None:
     ann = tabs.open("ann")
+    refused = {"token": "refused", "expiresAt": "2999-01-01T00:00:00Z"}
+    ann.page.route("**/dev/token", lambda route: route.fulfill(json=refused))
     service.kill()
     for path in service.data_dir.iterdir():
         path.unlink()
@@ -216,5 +218,6 @@ def test_who_is_no_longer_signed_in_is_told_so_and_can_begin_again(tabs: Tabs, s
     # The page may have tried by itself already: then this button is "Connect again", which is for later.
     ann.page.locator("#retry").evaluate("button => button.textContent === 'Try now' && button.click()")
     expect(ann.page.locator("#banner-text")).to_have_text("You are not signed in any more.")
+    ann.page.unroute("**/dev/token")
     ann.turn_to().page.get_by_role("button", name="Connect again").click()
     ann.expect_live()
