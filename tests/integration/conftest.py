@@ -9,9 +9,10 @@ import pytest_asyncio
 
 from tests.integration.authorization.scene import Scene
 from tests.integration.calling import Api, open_api
+from tests.log_lines import Lines, logged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
 
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 async def api(tmp_path: Path) -> AsyncGenerator[Api]:
     """Run a service for development: any user gets a token."""
     async with open_api(tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """Keep what is logged."""
+    with logged() as lines:
+        yield lines
+
+
+@pytest.fixture
+async def logged_api(tmp_path: Path, lines: Lines) -> AsyncGenerator[Api]:
+    """Run a service for development whose log is looked at, from when it has started."""
+    async with open_api(tmp_path) as api:
+        lines.clear()
         yield api
 
 

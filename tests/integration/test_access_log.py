@@ -12,10 +12,9 @@ import pytest
 from sanctum_messaging.observability.escaping import MAX_VALUE_CHARACTERS
 from tests.hub_client import until
 from tests.integration.calling import Api, got, open_api, refused
-from tests.log_lines import Lines, logged
+from tests.log_lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message
@@ -24,17 +23,8 @@ CANARY = "canary7f3a"
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    with logged() as lines:
-        yield lines
-
-
-@pytest.fixture
-async def api(tmp_path: Path, lines: Lines) -> AsyncGenerator[Api]:
-    """A service whose log is looked at."""
-    async with open_api(tmp_path) as api:
-        lines.clear()
-        yield api
+def api(logged_api: Api) -> Api:
+    return logged_api
 
 
 class Socket:

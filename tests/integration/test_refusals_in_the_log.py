@@ -11,12 +11,11 @@ from sanctum_messaging.control import Revoke, ask, socket_beside
 from sanctum_messaging.protocol.codes import CloseCode
 from tests.hub_client import ClosedError, until
 from tests.integration.asgi_socket import open_socket
-from tests.integration.calling import Api, got, open_api, refused
+from tests.integration.calling import Api, got, refused
 from tests.integration.visiting import PATH, PROXIED, Visitor, visited
-from tests.log_lines import Lines, logged
+from tests.log_lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
 CANARY = "canary7f3a"
@@ -25,17 +24,8 @@ ANN = {"tenant": "default", "user": "ann", **PHONE}
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    with logged() as lines:
-        yield lines
-
-
-@pytest.fixture
-async def api(tmp_path: Path, lines: Lines) -> AsyncGenerator[Api]:
-    """A service whose log is looked at."""
-    async with open_api(tmp_path) as api:
-        lines.clear()
-        yield api
+def api(logged_api: Api) -> Api:
+    return logged_api
 
 
 def who(line: dict[str, Any]) -> dict[str, str]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sanctum_messaging.adapters.sqlite import forgetting
 from sanctum_messaging.adapters.sqlite import store as sqlite_store
 from sanctum_messaging.adapters.sqlite.audit import SQLiteAudit
@@ -16,8 +18,6 @@ from sanctum_messaging.ports.resume_store import ResumeState
 from tests.support import TENANT, Arranged, user
 
 if TYPE_CHECKING:
-    import pytest
-
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.model import Millis
     from tests.conftest import HandClock
@@ -54,23 +54,20 @@ async def fill(database: Database, clock: HandClock) -> None:
     await SQLiteAudit(database).append([entry(number, clock.now()) for number in range(5)])
 
 
-async def test_no_transaction_deletes_more_than_a_portion(
-    database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def expired(database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """All of it is past its time, and a portion is two."""
     monkeypatch.setattr(forgetting, "PORTION", 2)
     await fill(database, clock)
     clock.advance(90 * DAY_S)
+    return database
 
+
+async def test_no_transaction_deletes_more_than_a_portion(expired: Database, clock: HandClock) -> None:
     for forget in sqlite_store._FORGETTING:
         work = partial(forget, now=clock.now())
-        assert [await database.write(work) for _ in range(4)] == [2, 2, 1, 0], forget
+        assert [await expired.write(work) for _ in range(4)] == [2, 2, 1, 0], forget
 
 
-async def test_the_store_goes_on_until_nothing_is_left(
-    database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forgetting, "PORTION", 2)
-    await fill(database, clock)
-    clock.advance(90 * DAY_S)
-
-    assert await sqlite_store.SQLiteStore(database, clock).forget_expired(clock.now()) == 20
+async def test_the_store_goes_on_until_nothing_is_left(expired: Database, clock: HandClock) -> None:
+    assert await sqlite_store.SQLiteStore(expired, clock).forget_expired(clock.now()) == 20
