@@ -189,6 +189,36 @@ async def test_a_token_that_is_refused_is_replaced(here: Here) -> None:
         assert isinstance(await read_until(ann, ConversationEvent), ConversationEvent)
 
 
+async def test_an_id_that_was_made_up_leads_to_no_other_call(here: Here) -> None:
+    async with client(here, "ann") as ann:
+        made = await lunch(ann, "bob")
+        strange = f"{made.id}/participants/bob"
+        for call in (
+            ann.delete_conversation(strange, version=None),
+            ann.list_messages(f"{made.id}/participants?"),
+            ann.get_message(f"../conversations/{made.id}"),
+        ):
+            with pytest.raises(Refused, match=r"^not_found:"):
+                await call
+        assert len((await ann.list_participants(made.id)).participants) == 2
+
+
+async def test_what_leads_elsewhere_is_no_success() -> None:
+    """Such as the page of a proxy that wants one to sign in first."""
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with API(f"http://127.0.0.1:{port}", token="t") as api:
+            with pytest.raises(Refused, match=r"^http_302:"):
+                await api.delete_message("m", version=None)
+
+
 async def test_a_service_that_is_not_there() -> None:
     async with Client("http://127.0.0.1:9", token="t") as nobody:
         with pytest.raises(Unreachable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -17,6 +18,11 @@ class Calls:
     """The root of the methods of each noun."""
 
     _http: HTTP
+
+
+def path_of(*segments: str) -> str:
+    """Write the path of a call; an id in it can't lead to another call, whoever made it up."""
+    return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def write_metadata(metadata: Mapping[str, object] | None) -> Raw | UnsetType:

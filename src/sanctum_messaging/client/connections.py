@@ -40,7 +40,7 @@ class Connections:
         self._on_state = on_state
         self._current: Connection | None = None
         self._token_is_fresh = False
-        """Whether the token was asked for because the one before was refused."""
+        """Whether the token was asked for just now, because the one before was refused."""
         self._wanted = asyncio.Event()
 
     def look(self) -> None:
@@ -77,10 +77,10 @@ class Connections:
             tasks.create_task(following.run())
             self._on_state(State.CATCHING_UP)
             over = await following.over
-            if over.code == CloseCode.TOKEN_EXPIRED:
-                await self._renew(following.token, ConnectionEnded(over.code))
             if over.code is not None:
                 await self._wait_after(over.code, at_least=over.at_least)
+            if over.code == CloseCode.TOKEN_EXPIRED:
+                await self._renew(following.token, ConnectionEnded(over.code))
 
     async def _wait_until_wanted(self) -> None:
         """An application that has enough to do needs no more, unless it waits for a send."""
@@ -149,6 +149,8 @@ class Connections:
             raise ConnectionEnded(code)
         self._tell(State.WAITING)
         await asyncio.sleep(seconds)
+        # Attempts that fail may go on for longer than a token is good.
+        self._token_is_fresh = False
 
     async def _renew(self, token: str | None, refusal: SanctumError) -> None:
         """Ask for a fresh token, once until it is taken."""

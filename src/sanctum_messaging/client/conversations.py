@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, UnsetType
 
-from sanctum_messaging.client.calls import Calls, idempotency_key, if_match, write_metadata
+from sanctum_messaging.client.calls import Calls, idempotency_key, if_match, path_of, write_metadata
 from sanctum_messaging.client.http import Call
 from sanctum_messaging.protocol.answers import ConversationResult, ConversationsPage, UnreadResult
 from sanctum_messaging.protocol.requests import (
@@ -90,4 +90,4 @@ class ConversationCalls(Calls):
 
 
 def _path(conversation_id: str) -> str:
-    return f"/v1/conversations/{conversation_id}"
+    return path_of("conversations", conversation_id)

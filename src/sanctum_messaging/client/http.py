@@ -24,7 +24,6 @@ Result = TypeVar("Result")
 ANSWER_SECONDS = 30
 """The service gives every answer within 10 s, those it was asked to wait for aside."""
 _UNAUTHENTICATED = 401
-_LEAST_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class HTTP:
         answer = await self._request(call, token)
         if answer.status_code == _UNAUTHENTICATED:
             answer = await self._request(call, await self._tokens.renew(token))
-        if answer.status_code >= _LEAST_ERROR:
+        if not answer.is_success:
             raise Refused(read_problem(answer.status_code, answer.headers.get("Retry-After"), answer.content))
         return answer.content
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from sanctum_messaging.client.calls import Calls, if_match, write_metadata
+from sanctum_messaging.client.calls import Calls, if_match, path_of, write_metadata
 from sanctum_messaging.client.http import Call
 from sanctum_messaging.protocol.answers import MessagesPage
 from sanctum_messaging.protocol.requests import EditMessage, MessagesQuery, MoveReadMarker, SendMessage
@@ -44,7 +44,7 @@ class MessageCalls(Calls):
             limit=limit,
         )
         return await self._http.fetch(
-            MessagesPage, Call("GET", f"/v1/conversations/{conversation_id}/messages", query=query)
+            MessagesPage, Call("GET", path_of("conversations", conversation_id, "messages"), query=query)
         )
 
     async def get_message(self, message_id: str) -> MessageResource:
@@ -68,7 +68,7 @@ class MessageCalls(Calls):
 
     async def mark_read(self, conversation_id: str, seq: int) -> ReadResult:
         """Move one's read marker, and return where it is and what is unread; ``Client.read`` waits for nothing."""
-        path = f"/v1/conversations/{conversation_id}/read"
+        path = path_of("conversations", conversation_id, "read")
         return await self._http.fetch(ReadResult, Call("POST", path, body=MoveReadMarker(seq)))
 
 
@@ -97,4 +97,4 @@ class Messages:
 
 
 def _path(message_id: str) -> str:
-    return f"/v1/messages/{message_id}"
+    return path_of("messages", message_id)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from msgspec import UNSET, UnsetType
 
-from sanctum_messaging.client.calls import Calls, idempotency_key
+from sanctum_messaging.client.calls import Calls, idempotency_key, path_of
 from sanctum_messaging.client.http import Call
 from sanctum_messaging.protocol.answers import ParticipantResult, ParticipantsPage, ParticipantsResult
 from sanctum_messaging.protocol.requests import (
@@ -63,5 +62,4 @@ class ParticipantCalls(Calls):
 
 
 def _path(conversation_id: str, user_id: str | None = None) -> str:
-    all_of_them = f"/v1/conversations/{conversation_id}/participants"
-    return all_of_them if user_id is None else f"{all_of_them}/{quote(user_id, safe='')}"
+    return path_of("conversations", conversation_id, "participants", *([] if user_id is None else [user_id]))

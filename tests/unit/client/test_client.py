@@ -169,6 +169,24 @@ class TestTokens:
 
         run_by_hand(main())
 
+    def test_one_that_grew_old_while_nobody_answered_is_replaced_as_well(self) -> None:
+        async def main() -> None:
+            service = ScriptedService()
+            greet, service.network.greet = service.network.greet, None
+            tokens = iter(["old", "new", "newer"])
+            async with client(service, token=lambda: next(tokens)) as chat:
+                await hand_loop().settle()
+                service.network.refuse(401)
+                await hand_loop().settle()
+                service.network.fail()
+                await hand_loop().advance(1)
+                service.network.greet = greet
+                service.network.refuse(401)
+                await chat.connected()
+                assert [socket.token for socket in service.network.sockets] == ["newer"]
+
+        run_by_hand(main())
+
     def test_a_fixed_one_that_is_refused_ends_the_client(self) -> None:
         async def main() -> None:
             service = ScriptedService()
