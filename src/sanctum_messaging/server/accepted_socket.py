@@ -160,6 +160,10 @@ class AcceptedSocket(asyncio.Protocol):
             self._take(data)
             self._watch()
 
+    def eof_received(self) -> None:
+        """Let the connection end, since the client says nothing any more; it waits for what is unsent, but not long."""
+        self._departure.abort_after(self._limits.close_seconds)
+
     def pause_writing(self) -> None:
         self.is_full = True
 

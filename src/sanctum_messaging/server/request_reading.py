@@ -240,7 +240,10 @@ class RequestReading(HttpToolsProtocol, ABC):
     def _check_upgrade(self, method: str, version: str, fields: Fields) -> None:
         """Let a WebSocket begin; what else is asked for is ignored. With a body the parser would not find its end."""
         if wants_socket(fields):
-            self._offer = None if has_body(fields) else find_offer(method, version, fields)
+            # Whoever has not read the answer before it would not be found to read nothing of the socket either: the
+            # connection tells only once that it is full.
+            is_ready = not has_body(fields) and not self.transport.get_write_buffer_size()
+            self._offer = find_offer(method, version, fields) if is_ready else None
             if self._offer is None:
                 self._stop_parsing(Reason.HANDSHAKE)
         elif has_body(fields):

@@ -6,7 +6,7 @@ import socket
 
 from sanctum_messaging.server.limits import MAX_PIECES
 from sanctum_messaging.server.refusals import Reason
-from tests.integration.server.wire import HOST, Wire, read_answer, read_to_end
+from tests.integration.server.wire import HOST, PATIENCE, Wire, read_answer, read_to_end
 
 _GET = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 _CHUNKED = b"POST /v1/nothing HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -33,6 +33,23 @@ def test_a_frame_that_begins_where_a_head_would_be_too_long_is_answered(wire: Wi
         connection.sendall(head.removesuffix(b"\r\n") + filler + b"\r\n" + _PING)
 
         assert read_until(connection, _PONG).startswith(b"HTTP/1.1 101 ")
+
+
+def test_s_d3_a_handshake_behind_an_answer_that_was_not_read_is_refused(wire: Wire) -> None:
+    """The connection is full by then, and would never tell the socket so."""
+    refused = wire.intake.refused[Reason.HANDSHAKE]
+    with socket.socket() as connection:
+        # The answer does not fit into what the system holds for the two.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", wire.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert connection.recv(1) == b"H"
+        connection.sendall(_HANDSHAKE + wire.authorization() + b"\r\n")
+
+        assert b"HTTP/1.1 400 " in read_to_end(connection)
+
+    assert wire.intake.refused[Reason.HANDSHAKE] == refused + 1
 
 
 def test_a_request_behind_the_body_of_an_answered_one_is_answered(wire: Wire) -> None:

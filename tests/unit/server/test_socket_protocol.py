@@ -310,6 +310,16 @@ class TestTheEnd:
         line.loop.pass_time(10.1)
         assert line.transport.is_aborted
 
+    async def test_s_d3_a_client_that_says_nothing_more_has_ten_seconds_to_read(self, line: Line) -> None:
+        """The loop closes the connection then, which waits for what is unsent, and a close frame finds it closed."""
+        line.transport.protocol.eof_received()
+        line.transport.close()
+        await line.end()
+        line.loop.pass_time(9.9)
+        assert not line.transport.is_aborted
+        line.loop.pass_time(0.2)
+        assert line.transport.is_aborted
+
     async def test_a_close_of_the_client_behind_ours_ends_it(self, line: Line) -> None:
         await line.send({"type": "websocket.close", "code": 4000, "reason": ""})
         line.come(encode_frame(TEXT, b"{}"), encode_frame(CLOSE))
