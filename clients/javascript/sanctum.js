@@ -772,7 +772,7 @@ class Stream {
 class Outbox {
   #platform;
   #backoff;
-  /** @type {Map<string, Sending>} by client message id, in the order in which they were sent */
+  /** @type {Map<string, Sending>} by all that they say, in the order in which they were sent */
   #sendings = new Map();
   /** @type {Sending[]} those that are not in flight, in the same order */
   #waiting = [];
@@ -791,25 +791,27 @@ class Outbox {
   }
 
   /**
-   * What would cost the connection, now and after each reconnect, is refused here.
+   * What would cost the connection, now and after each reconnect, is refused here. What is on its way already is not
+   * sent twice; whether a client message id may be used again, the service says.
    *
    * @param {{clientMessageId: string} & Record<string, any>} frame
    * @returns {Promise<Message>}
    */
   add(frame) {
-    const known = this.#sendings.get(frame.clientMessageId);
+    let said;
+    try {
+      said = sendable(frame);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const known = this.#sendings.get(said);
     if (known) return known.promise;
     if (this.#sendings.size >= MOST_UNSENT) {
       return Promise.reject(new RangeError(`${MOST_UNSENT} messages wait to be sent already.`));
     }
-    let sending;
-    try {
-      sending = new Sending(sendable(frame), this.#lastNumber + 1);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#lastNumber = sending.number;
-    this.#sendings.set(frame.clientMessageId, sending);
+    this.#lastNumber += 1;
+    const sending = new Sending(said, this.#lastNumber);
+    this.#sendings.set(said, sending);
     this.#waiting.push(sending);
     this.#write();
     return sending.promise;
@@ -872,7 +874,7 @@ class Outbox {
 
   /** @param {Sending} sending */
   #settle(sending) {
-    this.#sendings.delete(sending.frame.clientMessageId);
+    this.#sendings.delete(sending.said);
     return sending;
   }
 
@@ -905,11 +907,12 @@ class Sending {
   reject = () => undefined;
 
   /**
-   * @param {{clientMessageId: string} & Record<string, any>} frame
+   * @param {string} said  the frame, as nobody changes it any more
    * @param {number} number  above those of all that were sent before
    */
-  constructor(frame, number) {
-    this.frame = frame;
+  constructor(said, number) {
+    this.said = said;
+    this.frame = JSON.parse(said);
     this.number = number;
     /** @type {Promise<Message>} */
     this.promise = new Promise((resolve, reject) => {
@@ -1399,9 +1402,10 @@ async function inTime(platform, ask) {
 }
 
 /**
- * Copy a frame as JSON has it, so that nobody changes it while it waits.
+ * Write a frame down, so that nobody changes it while it waits.
  *
  * @param {{clientMessageId: string} & Record<string, any>} frame
+ * @returns {string}
  * @throws {Problem} the service would not read it, and close the connection
  */
 function sendable(frame) {
@@ -1409,11 +1413,10 @@ function sendable(frame) {
   if (new TextEncoder().encode(text).length + ID_BYTES > FRAME_BYTES) {
     throw refusal('body_too_large', 413, 'The body is too large.');
   }
-  const copy = JSON.parse(text);
-  if (isDeeper(copy.metadata, METADATA_LEVELS)) {
+  if (isDeeper(JSON.parse(text).metadata, METADATA_LEVELS)) {
     throw refusal('invalid', 422, 'The request makes no sense.', [{ field: 'metadata', code: 'too_deep' }]);
   }
-  return copy;
+  return text;
 }
 
 /**

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 import pytest_asyncio
 
-from sanctum_messaging.client import Client
+from sanctum_messaging.client import Client, outbox
 from sanctum_messaging.terminal.chat import HELP, Chat
 from tests.e2e.in_process import Here, serve_here
 
@@ -116,6 +116,19 @@ async def test_what_was_said_before_is_shown_by_pages(here: Here) -> None:
         screen.type("/more")
         await screen.see("number 4")
         await screen.leave()
+
+
+async def test_more_lines_than_may_wait_all_go_out(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MAX_PENDING", 2)
+    async with client(here, "fay") as fay, client(here, "gus") as gus:
+        conversation_id = (await fay.create_conversation(["gus"])).id
+        other = Screen(gus, conversation_id)
+        await other.see(conversation_id)
+        screen = Screen(fay, conversation_id).type(*(f"line {number}" for number in range(9)))
+        await screen.leave()
+        for number in range(9):
+            await other.see(f"fay: line {number}")
+        await other.leave()
 
 
 async def test_one_that_is_not_there_is_said(here: Here) -> None:

@@ -16,6 +16,7 @@ from sanctum_messaging.client import (
     FileOutbox,
     MessageEvent,
     Messages,
+    OutboxFull,
     Refused,
     Resync,
     SanctumError,
@@ -120,9 +121,14 @@ class Chat:
             self._watch(await self._submit(self._open.id, line), tasks)
 
     async def _submit(self, conversation_id: str, line: str) -> Sending:
+        """Have a line sent; while as many wait as may, no more are read."""
         message = SendMessage(conversation_id=conversation_id, client_message_id=uuid.uuid4().hex, body=line)
         self._typed.add(message.client_message_id)
-        return await self._client.submit(message)
+        while True:
+            try:
+                return await self._client.submit(message)
+            except OutboxFull:
+                await asyncio.gather(*self._client.unsent[:1], return_exceptions=True)
 
     def _watch(self, sending: Sending, tasks: asyncio.TaskGroup) -> None:
         self._watching = [task for task in self._watching if not task.done()]

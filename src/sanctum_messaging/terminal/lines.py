@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 _MAX_WAITING = 100
-"""A file on standard input is read no faster than its lines go out."""
+"""A file on standard input is read no faster than its lines are taken."""
 
 
 async def read_lines(stream: TextIO) -> AsyncGenerator[str]:

@@ -131,13 +131,26 @@ const behaviours = {
     await Promise.allSettled(sends);
   },
 
-  'one client message id is one send': async () => {
+  'the same send is on its way once': async () => {
     const world = await World.live();
     const draft = { clientMessageId: 'k' };
     const [one, other] = [world.client.send('c', 'One', draft), world.client.send('c', 'One', draft)];
     equal(world.frames.filter(({ op }) => op === 'send').length, 1);
     world.push({ op: 'ok', id: '1', result: { message: { id: 'm' } } });
     equal(await Promise.all([one, other]), [{ id: 'm' }, { id: 'm' }]);
+  },
+
+  'a client message id is one of its conversation, and used for other content it is refused': async () => {
+    const world = await World.live();
+    const draft = { clientMessageId: 'k' };
+    const [one, there, other] = [['c', 'One'], ['d', 'One'], ['c', 'Two']].map((said) => world.client.send(...said, draft));
+    const refused = rejects(other, Problem);
+    equal(world.frames.slice(1).map(({ conversationId, body }) => [conversationId, body]), [
+      ['c', 'One'], ['d', 'One'], ['c', 'Two'],
+    ]);
+    world.push({ op: 'ok', id: '1', result: { message: { id: 'm' } } }, { op: 'ok', id: '2', result: { message: { id: 'n' } } });
+    world.push({ op: 'error', id: '3', problem: problem('client_message_id_reused') });
+    equal([await one, await there, (await refused).code], [{ id: 'm' }, { id: 'n' }, 'client_message_id_reused']);
   },
 
   'a send that would cost the connection is refused at once': async () => {
