@@ -19,7 +19,7 @@ from sanctum_messaging.config import load_config
 from sanctum_messaging.control import Revoke, ask, socket_beside
 from sanctum_messaging.protocol.codes import CloseCode
 from tests.hub_client import until
-from tests.integration.calling import Api, Caller, got, open_api, refused
+from tests.integration.calling import Api, Caller, got, message, open_api, refused
 from tests.unit.hub.in_memory import Sockets, open_sockets
 
 if TYPE_CHECKING:
@@ -113,6 +113,27 @@ async def test_s_a1_nothing_is_delivered_after_it(world: World) -> None:
 
     await socket.assert_closed(CloseCode.FORBIDDEN)
     assert socket.events == []
+
+
+async def test_s_a8_a_call_whose_body_is_held_back_until_then_is_refused(world: World) -> None:
+    """It was let in before: what it asks for must not happen all the same."""
+    ann, bob = world.token("ann"), world.token("bob")
+    group = await ann.caller.create("bob")
+    begun, revoked = asyncio.Event(), asyncio.Event()
+
+    async def held_back() -> AsyncGenerator[bytes]:
+        begun.set()
+        await revoked.wait()
+        yield message(group)
+
+    headers = {**ann.caller._headers, "Content-Type": "application/json"}
+    sending = asyncio.create_task(world.api.client.post("/v1/messages", content=held_back(), headers=headers))
+    await begun.wait()
+    await world.revoke("user", "ann")
+    revoked.set()
+
+    refused(await sending, 401, "unauthenticated")
+    assert got(await bob.caller.get(f"/v1/conversations/{group}/messages"), 200)["messages"] == []
 
 
 async def test_a_token_issued_later_is_good(world: World) -> None:

@@ -121,6 +121,8 @@ class Endpoint:
         body = None
         if self._decoder is not None:
             body = self._decoder.decode(await read_body(scope, receive, self._media_types))
+        # A body comes as slowly as its client likes, who may keep it back until his token is withdrawn.
+        self._services.admission.check(actor)
         call = Call(self._services, scope, actor, scope["path_params"], body, query)
         await send_reply(scope, send, await self._handle(call))
 

@@ -73,6 +73,14 @@ class Admission:
             await self._audit.record(actor, visit.action, address=visit.address, request_id=visit.request_id)
         return actor
 
+    def check(self, actor: Actor) -> None:
+        """Look again at who was let in, before anything is done for him: some time may have passed since.
+
+        Raises:
+            RevokedError: his token was withdrawn meanwhile.
+        """
+        self._revocations.check(actor)
+
     async def _identify(self, visit: Visit) -> Actor:
         try:
             actor = await authenticate(self._verifier, visit.token)
