@@ -61,5 +61,7 @@ async def signal_typing(
     rules.check_sends(participation.participant.role, any_rank=actor.service)
     if participation.present > rules.MAX_TYPING_PARTICIPANTS:
         return
-    throttle.remember(actor, conversation_id, on=on, now=now)
-    ports.bus.signal(Signal(SignalKind.TYPING, actor.tenant, conversation_id, actor.user, on=on))
+    # Asked again: those that came at once have all got this far.
+    if throttle.admits(actor, conversation_id, on=on, now=now):
+        throttle.remember(actor, conversation_id, on=on, now=now)
+        ports.bus.signal(Signal(SignalKind.TYPING, actor.tenant, conversation_id, actor.user, on=on))

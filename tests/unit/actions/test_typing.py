@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,12 @@ async def test_once_in_three_seconds(ports: Ports, heard: Heard, throttle: Typin
         clock.advance(seconds)
         await signal_typing(ports, ANN, group, on=True, throttle=throttle)
     assert len(heard.signals) == 2
+
+
+async def test_coming_all_at_once_is_no_way_around(ports: Ports, heard: Heard, throttle: TypingThrottle) -> None:
+    group = await create(ports)
+    await asyncio.gather(*(signal_typing(ports, ANN, group, on=True, throttle=throttle) for _ in range(8)))
+    assert len(heard.signals) == 1
 
 
 async def test_turning_it_on_and_off_is_no_way_around(ports: Ports, heard: Heard, throttle: TypingThrottle) -> None:
