@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 
 from sanctum_messaging.domain.errors import UnavailableError
@@ -67,6 +68,11 @@ class TestTheHeader:
     async def test_wins_over_a_subprotocol(self, service: Served) -> None:
         status, *_ = await refusal(service, "sanctum.v1", "bearer.ben", headers=bearer("bad"))
         assert status == 401
+
+    async def test_that_comes_twice_is_neither_of_the_two(self, service: Served) -> None:
+        """As over HTTP: something before the service may have looked at the one alone. Here any text is a token."""
+        client = await service.open(headers=Headers([*bearer("ben").items(), *bearer("ada").items()]))
+        assert (await client.hello())["user"] == "ben, Bearer ada"
 
     async def test_of_another_user_than_the_hello_closes_with_4501(self, service: Served) -> None:
         client = await service.open(headers=bearer("ben"))

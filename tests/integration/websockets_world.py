@@ -21,6 +21,8 @@ from tests.hub_world import World, running_world
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from websockets.datastructures import HeadersLike
+
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
     from sanctum_messaging.hub.hub import WebSocketHub
@@ -63,7 +65,7 @@ class Served:
             connection.transport.abort()
             await connection.wait_closed()
 
-    async def open(self, *protocols: str, headers: dict[str, str] | None = None, query: str = "") -> Client:
+    async def open(self, *protocols: str, headers: HeadersLike | None = None, query: str = "") -> Client:
         """Shake hands; raises ``websockets.exceptions.InvalidStatus`` if that is refused."""
         small = _small_socket(self.port)
         try:
@@ -75,7 +77,7 @@ class Served:
         return Client(WebSocketLink(connection))
 
     async def _connect(
-        self, protocols: Sequence[str], headers: dict[str, str] | None, query: str, small: socket.socket
+        self, protocols: Sequence[str], headers: HeadersLike | None, query: str, small: socket.socket
     ) -> ClientConnection:
         return await connect(
             f"ws://127.0.0.1:{self.port}/v1/ws{query}",

@@ -126,7 +126,7 @@ class Request:
     @classmethod
     def of(cls, scope: Message) -> Self:
         """Read an ASGI scope."""
-        headers = {name.lower(): _decode(value) for name, value in scope["headers"]}
+        headers = _read_fields(scope)
         offered: list[str] = scope.get("subprotocols", [])
         tokens = [each.removeprefix(_BEARER) for each in offered if each.startswith(_BEARER)]
         versions = [each for each in offered if not each.startswith(_BEARER)]
@@ -151,6 +151,15 @@ class Request:
         if isinstance(refusal, ForbiddenError | RevokedError):
             return CloseCode.FORBIDDEN
         return CloseCode.UNAUTHENTICATED if isinstance(refusal, UnauthenticatedError) else None
+
+
+def _read_fields(scope: Message) -> dict[bytes, str]:
+    """Read the head as that of other requests is read: of several fields of one name, none is the one that counts."""
+    fields: dict[bytes, str] = {}
+    for raw_name, value in scope["headers"]:
+        name, text = raw_name.lower(), _decode(value)
+        fields[name] = f"{fields[name]}, {text}" if name in fields else text
+    return fields
 
 
 def _decode(value: bytes) -> str:
