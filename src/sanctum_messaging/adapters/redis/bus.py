@@ -6,9 +6,11 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ReadOnlyError, ResponseError
+
 from sanctum_messaging.adapters.redis.connection import ANSWER_SECONDS
 from sanctum_messaging.adapters.redis.counts import BusCounts
-from sanctum_messaging.adapters.redis.envelope import Envelopes
+from sanctum_messaging.adapters.redis.envelope import Envelopes, Kind
 from sanctum_messaging.adapters.redis.link import Link
 from sanctum_messaging.adapters.redis.outgoing import Outgoing
 from sanctum_messaging.adapters.redis.reception import Reception
@@ -120,10 +122,13 @@ class RedisBus:
 
     async def _send(self, connection: AbstractConnection, sheets: Sequence[Sheet]) -> None:
         commands = [("PUBLISH", self._channel, self._envelopes.seal(each.header, each.content)) for each in sheets]
+        asks = [("ROLE",)] if any(each.header.kind is Kind.HEARTBEAT for each in sheets) else []
         async with asyncio.timeout(ANSWER_SECONDS):
-            await connection.send_packed_command(connection.pack_commands(commands))
+            await connection.send_packed_command(connection.pack_commands([*commands, *asks]))
             for _ in commands:
                 await connection.read_response()
+            for _ in asks:
+                await _check_role(connection)
         self.counts.published += sum(bool(sheet.events) for sheet in sheets)
         self.counts.published_events += sum(len(sheet.events) for sheet in sheets)
 
@@ -157,3 +162,17 @@ class RedisBus:
             if now() - rest > self._settings.slice_seconds:
                 await asyncio.sleep(0)
                 rest = now()
+
+
+async def _check_role(connection: AbstractConnection) -> None:
+    """Read what the server is, and leave one that has become a replica: it tells nobody else what it is told.
+
+    Its echo of a heartbeat would go on to come, and the address may lead to another server by now.
+    """
+    try:
+        role = await connection.read_response()
+    except ResponseError:
+        # Not everybody may ask; who may not, goes on.
+        return
+    if isinstance(role, list) and role[:1] == [b"slave"]:
+        raise ReadOnlyError

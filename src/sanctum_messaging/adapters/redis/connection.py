@@ -12,7 +12,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ MAX_CONNECTIONS = 64
 UNAVAILABLE = (RedisError, OSError)
 """What the driver raises when the server is away, slow, full, or refuses; timeouts are among both."""
 
+_ENDED = (RedisConnectionError, ReadOnlyError)
+"""After these a connection is of no use: a server that has become a replica refuses writes for as long as it is one."""
 _OPTIONS = frozenset(
     {"ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
 )
@@ -53,8 +55,9 @@ def open_redis(url: str) -> Redis:
         # Whoever makes a call bounds it. The driver's own limit uses wait_for, which in Python 3.11 may take the
         # cancellation of a task for itself, so that the task goes on as if nothing had happened.
         socket_timeout=None,
-        # Once more at once, for a connection that the server closed while it lay idle. What timed out is not repeated.
-        retry=Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), 1, supported_errors=(RedisConnectionError,)),
+        # Once more at once and on a new connection, where the server closed this one while it lay idle, or has become a
+        # replica: by now the address may lead to another. What timed out is not repeated.
+        retry=Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), 1, supported_errors=_ENDED),
         # Announcements of maintenance are a feature of one hosted service, and cost each connection a round trip.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
