@@ -5,8 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import queue
+import select
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MAX_PENDING_CHARACTERS = 4 * 1024 * 1024
 """Some 10,000 lines: what a log collector that restarts may miss for a second or two of a busy service."""
@@ -22,6 +27,8 @@ class LineWriter:
     While nobody reads, lines are kept up to a bound; what comes then is dropped and counted in ``dropped``. What is
     pending when the process ends is written, unless it is killed.
 
+    Processes that share the descriptor do not tear one another's lines, unless one is longer than ``select.PIPE_BUF``.
+
     There is no lock: the garbage collector may run anywhere in here, and what it collects may have something to log.
     """
 
@@ -33,6 +40,8 @@ class LineWriter:
         self._lines: deque[str] = deque()
         self._characters = 0
         self._asleep = False
+        self._torn = False
+        """Whether what was written last broke off within a line."""
         self._closed = False
         # Each call wakes the thread; who gives an event is told once all that was pending then is written.
         self._calls: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
@@ -78,6 +87,8 @@ class LineWriter:
             self._write_pending()
             if written is not None:
                 written.set()
+        # What came while others were written, right before the end.
+        self._write_pending()
 
     def _rest(self) -> threading.Event | None:
         """Gather lines for a while; if none come, sleep until one does."""
@@ -89,15 +100,44 @@ class LineWriter:
         return None if self._lines or not self._asleep else self._calls.get()
 
     def _write_pending(self) -> None:
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        lines = [self._lines.popleft().encode("utf-8", "backslashreplace") for _ in range(len(self._lines))]
         self._characters = 0
-        try:
-            self._put("".join(lines).encode("utf-8", "backslashreplace"))
-        except OSError:
-            # The reader has gone, or the disk is full: what can't be logged must not end what is served.
-            self.dropped += len(lines)
+        for piece in _pieces(lines):
+            try:
+                self._put(b"".join(piece))
+            except OSError:
+                # The reader has gone, or the disk is full: what can't be logged must not end what is served.
+                self.dropped += len(piece)
 
     def _put(self, data: bytes) -> None:
-        rest = memoryview(data)
+        """Write all of it, after the end of a line that was never finished."""
+        rest = memoryview(b"\n" + data if self._torn else data)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            written = self._put_some(rest)
+            rest = rest[written:]
+            self._torn = self._torn or written > 0
+        self._torn = False
+
+    def _put_some(self, data: memoryview) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            # Whoever shares the descriptor has made it one that does not wait. Only this thread does.
+            room = select.poll()
+            room.register(self._descriptor, select.POLLOUT)
+            room.poll()
+            return 0
+
+
+def _pieces(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Part lines into what is written at a time: as much as a pipe takes as a whole, though others write to it, too."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        if piece and size + len(line) > select.PIPE_BUF:
+            yield piece
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield piece

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -19,18 +20,23 @@ from sanctum_messaging.observability.hot_events import JSONSink, Sink
 from sanctum_messaging.observability.line_writer import LineWriter
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from structlog.typing import EventDict, Processor, WrappedLogger
 
     from sanctum_messaging.observability.hot_events import Writable
 
 MAX_CAUSES = 5
 """How far an exception's causes are followed; the sixth has never told anything that the first five did not."""
+MAX_FRAMES = 40
+"""Of an exception, the innermost: more than any way through the code has, unless something calls itself."""
 
 
 def configure_logging(level: str, *, human: bool, worker: int | None = None, stream: Writable | None = None) -> None:
     """Set up all logging of the process; ``level`` is a lower-case name, ``human`` is for development.
 
-    Each line of a ``worker``, one of several processes that serve together, tells its number.
+    Each line of a ``worker``, one of several processes that serve together, tells its number. What ends the process
+    unforeseen is an event like any other, since its traceback would hold what is kept out of all of them.
 
     The level is for our own events. Libraries are heard from ``warning`` on and uvicorn from ``info`` on, since at
     ``debug`` some of them write down what they transport.
@@ -52,6 +58,8 @@ def configure_logging(level: str, *, human: bool, worker: int | None = None, str
     _route_libraries(target, shared, final)
     logging.getLogger().setLevel(max(threshold, logging.WARNING))
     logging.getLogger("uvicorn").setLevel(max(threshold, logging.INFO))
+    if stream is None and not human:
+        sys.excepthook = _tell_end
 
 
 def count_dropped_lines() -> int:
@@ -88,7 +96,7 @@ def describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -
 def _described(error: BaseException, depth: int) -> dict[str, object]:
     """Describe an exception without its message; only what the system itself says of a call is kept."""
     frames = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
-    described: dict[str, object] = {"type": type(error).__qualname__, "at": frames}
+    described: dict[str, object] = {"type": type(error).__qualname__, "at": frames[-MAX_FRAMES:]}
     if isinstance(error, OSError) and error.strerror:
         described["system"] = error.strerror
     if depth == MAX_CAUSES:
@@ -101,8 +109,21 @@ def _described(error: BaseException, depth: int) -> dict[str, object]:
     return described
 
 
+def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell what nobody has caught; to be interrupted is no fault."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger().critical("process_failed", exc_info=error)
+
+
 def _open_target() -> Writable:
-    """Open standard error; what has no descriptor is a text in memory, which makes nobody wait."""
+    """Open standard error; what has no descriptor is a text in memory, which makes nobody wait.
+
+    Where it was closed by whoever started the process, nobody reads, and a socket must not get its number.
+    """
+    if sys.stderr is None:
+        return LineWriter(os.open(os.devnull, os.O_WRONLY))
     try:
         return LineWriter(sys.stderr.fileno())
     except io.UnsupportedOperation:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +30,14 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(end)
         except OSError:
             assert end == reader  # A test has closed it.
+
+
+def read_until(reader: int, end: bytes) -> bytes:
+    read = b""
+    while not read.endswith(end):
+        assert select.select([reader], [], [], 30)[0], read[-100:]
+        read += os.read(reader, 65_536)
+    return read
 
 
 def test_lines_arrive_in_their_order(pipe: tuple[int, int]) -> None:
@@ -67,6 +78,72 @@ def test_a_reader_who_is_gone_ends_nothing(pipe: tuple[int, int]) -> None:
     writer.close()
 
     assert writer.dropped == 1
+
+
+def test_what_comes_while_others_are_written_is_written_at_the_end(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor)
+    writer.write("x" * 9_999 + "\n")
+    select.select([reader], [], [])  # The thread is in the midst of it: the pipe holds less.
+
+    writer.write("last words\n")
+    closing = threading.Thread(target=writer.close)
+    closing.start()
+
+    assert read_until(reader, b"last words\n") == b"x" * 9_999 + b"\nlast words\n"
+    closing.join()
+
+
+def test_a_descriptor_that_does_not_wait_loses_nothing(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    os.set_blocking(descriptor, False)
+    writer = LineWriter(descriptor)
+    lines = "".join(f"line {number}\n" for number in range(2_000))
+
+    for line in lines.splitlines(keepends=True):
+        writer.write(line)
+
+    assert read_until(reader, b"line 1999\n").decode() == lines
+    assert writer.dropped == 0
+    writer.close()
+
+
+def test_several_who_write_to_one_pipe_do_not_tear_lines(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writers = [LineWriter(descriptor), LineWriter(descriptor)]
+
+    for _ in range(1_000):
+        for writer, letter in zip(writers, "ab", strict=True):
+            writer.write(letter * 99 + "\n")
+    read = b""
+    while read.count(b"\n") < 2_000:
+        read += os.read(reader, 1_000)
+
+    assert sorted(set(read.splitlines())) == [b"a" * 99, b"b" * 99]
+    for writer in writers:
+        writer.close()
+
+
+def test_after_a_line_that_broke_off_the_next_one_is_a_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(tmp_path / "pipe", os.O_WRONLY)
+    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, 4096)
+    writer = LineWriter(descriptor)
+    writer.write("x" * 9_999 + "\n")
+    select.select([reader], [], [])
+    os.close(reader)
+    while writer.dropped == 0:
+        time.sleep(0.001)
+
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    writer.write("next\n")
+
+    assert read_until(reader, b"next\n").strip(b"x") == b"\nnext\n"
+    writer.close()
+    os.close(reader)
+    os.close(descriptor)
 
 
 def test_what_is_pending_can_be_waited_for(pipe: tuple[int, int]) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import pytest
 import structlog
 
 from sanctum_messaging.observability.escaping import MAX_VALUE_CHARACTERS
-from sanctum_messaging.observability.logging import configure_logging
+from sanctum_messaging.observability.logging import MAX_FRAMES, configure_logging
 
 if TYPE_CHECKING:
     import io
@@ -133,6 +135,54 @@ def test_endless_causes_are_cut(stream: io.StringIO) -> None:
     structlog.get_logger().error("failed", exc_info=error)
 
     assert stream.getvalue().count('"cause"') == 5
+
+
+def test_where_something_calls_itself_the_line_stays_short(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+
+    def call(times: int) -> None:
+        if times == 0:
+            raise ValueError
+        call(times - 1)
+
+    try:
+        call(500)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+
+    (line,) = lines(stream)
+    assert isinstance(line["exception"], dict)
+    assert len(line["exception"]["at"]) == MAX_FRAMES
+
+
+def test_what_ends_the_process_is_a_line_without_its_message() -> None:
+    program = (
+        "from sanctum_messaging.observability.logging import configure_logging\n"
+        "configure_logging('info', human=False)\n"
+        "raise ExceptionGroup('canary', [ValueError('canary')])"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+    (line,) = ended.stderr.splitlines()
+    assert (ended.returncode, json.loads(line)["event"]) == (1, "process_failed")
+    assert json.loads(line)["exception"]["parts"][0]["type"] == "ValueError"
+    assert "canary" not in line
+
+
+def test_without_standard_error_there_is_no_log_and_no_fault() -> None:
+    program = (
+        "import os; from sanctum_messaging.observability.logging import configure_logging, drain_lines\n"
+        "import structlog\n"
+        "configure_logging('info', human=False)\n"
+        "structlog.get_logger().info('for nobody'); drain_lines()\n"
+        "print(os.readlink('/proc/self/fd/2'))"
+    )
+
+    shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program]
+    ended = subprocess.run(shell, capture_output=True, text=True, check=True, timeout=60)
+
+    assert ended.stdout == "/dev/null\n"
 
 
 async def test_what_asyncio_reports_is_told_without_its_content(stream: io.StringIO) -> None:
