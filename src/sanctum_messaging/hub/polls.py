@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from sanctum_messaging.domain.errors import CursorLostError, RevokedError
@@ -13,7 +14,7 @@ from sanctum_messaging.presenters import encode_event
 from sanctum_messaging.protocol.framing import frame_text, payload_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from sanctum_messaging.domain.events import Event
     from sanctum_messaging.domain.model import Actor
@@ -93,7 +94,7 @@ class Polls:
         self._is_revoked = is_revoked
         self._sleepers: dict[asyncio.Future[None], Actor] = {}
         self._tenants: dict[TenantId, set[asyncio.Future[None]]] = {}
-        """Who waits for all events of a tenant; no set is empty."""
+        """Who waits for all events of a tenant, or reads them and will; no set is empty."""
         self._draining = False
 
     async def read(self, actor: Actor, *, cursor: Cursor | None, limit: int, wait_ms: int) -> EncodedPage:
@@ -168,43 +169,50 @@ class Polls:
         """Read up to the tail or the limit. With nothing there, wait until there is, or the time is up.
 
         Waiting costs no query. The pages of one call share its limit, so that whoever missed a few events in a long log
-        gets them by one call.
+        gets them by one call. Where the tail was when a page was asked for is far enough: what comes later wakes those
+        whom it concerns, and nobody else has to run after a log that never rests.
         """
         clock = asyncio.get_running_loop().time
         until = clock() + wait_ms / 1000
         frames: list[bytes] = []
         while True:
-            page = await reader.read(cursor) if epoch == self._source.tail.epoch else None
-            if page is None:
-                raise CursorLostError("diverged", self._source.ring.tail)
-            cursor = page.upto
-            frames += [payload_of(frame) for _, frame, _ in page.frames]
-            has_room = reader.take(page.frames)
-            has_more = cursor.position != self._source.ring.tail.position
-            left = 0.0 if self._draining else until - clock()
-            if not has_room or (not has_more and (frames or left <= 0)):
-                return EncodedPage(frames, cursor, has_more=has_more)
-            if not has_more:
-                await self._wait(actor, user, left)
+            with self._listening(actor, user) as woken:
+                newest = self._source.ring.tail.position
+                page = await reader.read(cursor) if epoch == self._source.tail.epoch else None
+                if page is None:
+                    raise CursorLostError("diverged", self._source.ring.tail)
+                cursor = page.upto
+                frames += [payload_of(frame) for _, frame, _ in page.frames]
+                has_room, is_through = reader.take(page.frames), cursor.position >= newest
+                left = 0.0 if self._draining else until - clock()
+                if not has_room or (is_through and (frames or left <= 0)):
+                    return EncodedPage(frames, cursor, has_more=not is_through)
+                if is_through:
+                    await self._wait(woken, actor, left)
 
-    async def _wait(self, actor: Actor, user: User | None, seconds: float) -> None:
-        """Wait for something in the user's stream, without a user in the tenant's, or for the time to pass.
-
-        Raises:
-            RevokedError: the token was withdrawn, before or meanwhile.
-        """
-        self._check(actor)
+    @contextmanager
+    def _listening(self, actor: Actor, user: User | None) -> Generator[asyncio.Future[None]]:
+        """Give what is woken by all that happens from now on in the user's stream, without a user in the tenant's."""
         woken = asyncio.get_running_loop().create_future()
         waiting = self._tenants.setdefault(actor.tenant, set()) if user is None else user.waiting
         waiting.add(woken)
         self._sleepers[woken] = actor
         try:
-            await asyncio.wait((woken,), timeout=seconds)
+            yield woken
         finally:
             waiting.discard(woken)
             del self._sleepers[woken]
             if user is None and not waiting:
                 del self._tenants[actor.tenant]
+
+    async def _wait(self, woken: asyncio.Future[None], actor: Actor, seconds: float) -> None:
+        """Wait until woken, or for the time to pass.
+
+        Raises:
+            RevokedError: the token was withdrawn, before or meanwhile.
+        """
+        self._check(actor)
+        await asyncio.wait((woken,), timeout=seconds)
         self._check(actor)
 
     def _check(self, actor: Actor) -> None:

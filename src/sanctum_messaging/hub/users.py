@@ -176,6 +176,8 @@ class Users:
             if _ends(event, user):
                 self._leave(user, event)
         user.kept = []
+        # What was applied while he was not known woke none of his polls.
+        user.wake()
 
     def _join(self, user: User, event: Event, participant: Participant) -> None:
         if not user.loaded or event.position <= user.as_of:

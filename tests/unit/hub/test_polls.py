@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from sanctum_messaging.domain.errors import CursorLostError
-from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
+from sanctum_messaging.domain.model import ORIGIN, Cursor, Position, TenantId
 from tests.acting import actor
 from tests.hub_client import PATIENCE_SECONDS, until
 from tests.unit.hub.restoring import restore_backup
@@ -18,6 +18,7 @@ from tests.unit.hub.restoring import restore_backup
 if TYPE_CHECKING:
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.domain.model import Actor
+    from sanctum_messaging.ports.log import StreamPage
     from sanctum_messaging.ports.streams import EncodedPage
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Sockets
@@ -198,6 +199,26 @@ class TestWaiting:
         await world.add(group, "ada", "ben")
         assert bodies(await poll) == ["participant.added"]
 
+    @pytest.mark.parametrize("world", [{"ring_events": 1, "window": 12}], indirect=True)
+    async def test_sees_what_comes_behind_its_page_while_ones_memberships_are_read(self, world: World) -> None:
+        """The page ends before the removal, and the hub does not know whom to wake when it hears of it."""
+        group = await world.create("ada", "ben")
+        start = world.hub.tail
+        foreign = await world.create("ada")
+        entering = world.log.hold("check_cursor")
+        poll = asyncio.create_task(world.hub.read(BEN, cursor=start, limit=10, wait_ms=10**9))
+        await entering.entered.wait()
+        await world.remove(group, "ada", "ben")
+        await world.add(group, "ada", "ben")
+        loading = world.log.hold("read_memberships")
+        entering.released.set()
+        await loading.entered.wait()
+        await world.send_many(foreign, "ada", 12)
+        await world.remove(group, "ada", "ben")
+        loading.released.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert bodies(await poll) == ["participant.removed"]
+
     async def test_ends_when_the_time_is_up(self, world: World) -> None:
         await world.create("ada", "ben")
         page = await world.hub.read(BEN, cursor=world.hub.tail, limit=10, wait_ms=1)
@@ -297,6 +318,25 @@ class TestServiceTokens:
         assert cursors(page) + cursors(rest)[:1] == [
             str(event.cursor) for event in world.events[1 : len(page.events) + 2]
         ]
+
+    @pytest.mark.parametrize("wait_ms", [0, 1])
+    async def test_do_not_run_after_a_log_that_never_rests(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, wait_ms: int
+    ) -> None:
+        """Whenever a page was read, another tenant has gone on: nothing of it is for this one."""
+        group = await world.create("ada")
+        read = world.log.read_tenant_stream
+
+        async def read_busily(tenant: TenantId, **window: Any) -> StreamPage:  # noqa: ANN401 - as they are
+            page = await read(tenant, **window)
+            assert world.log.reads.count("read_tenant_stream") < 10
+            await world.send(group, "ada")
+            return page
+
+        monkeypatch.setattr(world.log, "read_tenant_stream", read_busily)
+        stranger = replace(SERVICE, tenant=TenantId("elsewhere"))
+        page = await world.hub.read(stranger, cursor=ORIGIN, limit=10, wait_ms=wait_ms)
+        assert (list(page.events), page.has_more) == ([], False)
 
     async def test_read_the_users_they_act_for(self, world: World) -> None:
         await world.create("ada", "ben")
