@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sanctum_messaging.domain.errors import RateLimitedError
-from sanctum_messaging.domain.limits import Use, Verdict
+from sanctum_messaging.domain.limits import Scope, Use, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sanctum_messaging.domain.limits import Charge, Level, Limit
+    from sanctum_messaging.domain.limits import Level, Limit
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.guards.limits import Limits
     from sanctum_messaging.ports.clock import Clock
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHADOW_LOG_SECONDS = 10.0
 """How often at most the log says of a limit that it would have refused something."""
+MAX_SPENT = 4_096
+"""Addresses with nothing left that are known as such."""
 NO_LIMITS = Verdict()
 
 _log = structlog.get_logger("sanctum.limits")
@@ -39,6 +41,8 @@ class RateLimits:
     def __init__(self, limits: Limits, *, limiter: Limiter, local: LocalLimiter, shadow: Shadow | None = None) -> None:
         self.refused: Counter[str] = Counter(dict.fromkeys(limits.names, 0))
         """How often each limit refused something."""
+        self.spent: dict[str, None] = {}
+        """By what name addresses are counted that had nothing left when they last were: mostly there are none."""
         self._limits = limits
         self._limiter = limiter
         self._local = local
@@ -55,16 +59,21 @@ class RateLimits:
         Raises:
             RateLimitedError: it has not.
         """
-        # In shadow mode nothing is refused before it is known what else it draws on, where it is counted once.
-        charges = self._limits.of_address(use, address) if self._shadow is None else ()
-        refused = self._local.find_refusal(charges) if charges else None
+        charges = self._limits.of_address(use, address) if self.spent else ()
+        if not charges or charges[0].key not in self.spent:
+            return
+        refused = self._local.find_refusal(charges)
         if refused is not None:
             self._refuse(*refused)
+        if self._local.find_refusal(self._limits.of_address(Use.CONNECT, address)) is None:
+            # These are all of its limits, and it has something of each again.
+            del self.spent[charges[0].key]
 
     def count_address(self, use: Use, address: str | None) -> None:
         """Take from an address for something that was refused or served without asking who it is for."""
         charges = self._limits.of_address(use, address)
         verdict = self._local.take(charges) if charges else NO_LIMITS
+        self._find_spent(verdict)
         if verdict.refused is not None and self._shadow is not None:
             self._shadow.note(verdict.refused)
 
@@ -74,7 +83,11 @@ class RateLimits:
         Raises:
             RateLimitedError: nothing is left.
         """
-        self._take_here(self._limits.of_address(use, address))
+        charges = self._limits.of_address(use, address)
+        if charges:
+            verdict = self._local.take(charges)
+            self._find_spent(verdict)
+            self._settle(verdict)
 
     def take_failure(self, address: str | None) -> None:
         """Count a refused token; only refused ones are ever kept waiting for it.
@@ -82,7 +95,9 @@ class RateLimits:
         Raises:
             RateLimitedError: there were too many from this address.
         """
-        self._take_here(self._limits.of_failure(address))
+        charges = self._limits.of_failure(address)
+        if charges:
+            self._settle(self._local.take(charges))
 
     async def take(self, use: Use, actor: Actor, address: str | None, tell: Tell) -> None:
         """Take from the caller's limits and his address' in one step; ``tell`` learns what is left either way.
@@ -91,8 +106,11 @@ class RateLimits:
             RateLimitedError: one of them has nothing left, and nothing was taken from any.
         """
         charges = self._limits.of_request(use, actor, address)
-        verdict = self._limiter.take(charges) if charges else NO_LIMITS
-        self._settle(verdict if isinstance(verdict, Verdict) else await verdict, tell)
+        taken = self._limiter.take(charges) if charges else NO_LIMITS
+        verdict = taken if isinstance(taken, Verdict) else await taken
+        if charges and not min(verdict.left)[0]:
+            self._find_spent(verdict)
+        self._settle(verdict, tell)
 
     def take_frame(self, use: Use, actor: Actor) -> Awaitable[None] | None:
         """Take from the caller's limits for a frame: its socket was counted against the address when it was opened.
@@ -119,9 +137,17 @@ class RateLimits:
     async def _settle_later(self, verdict: Awaitable[Verdict]) -> None:
         self._settle(await verdict)
 
-    def _take_here(self, charges: Sequence[Charge]) -> None:
-        if charges:
-            self._settle(self._local.take(charges))
+    def _find_spent(self, verdict: Verdict) -> None:
+        """Have an address looked at before anything else is done for it, if it has nothing left."""
+        # In shadow mode nothing is refused before it is known what else it draws on, where it is counted once.
+        if self._shadow is not None:
+            return
+        for (limit, key), (remaining, _) in zip(verdict.charges, verdict.left, strict=True):
+            if limit.scope is Scope.ADDRESS and not remaining:
+                self.spent[key] = None
+        while len(self.spent) > MAX_SPENT:
+            # Each that is forgotten has one request more before it is remembered again.
+            del self.spent[next(iter(self.spent))]
 
     def _settle(self, verdict: Verdict, tell: Tell | None = None) -> None:
         if self._shadow is not None:

@@ -12,7 +12,7 @@ from sanctum_messaging.domain.errors import RateLimitedError
 from sanctum_messaging.domain.limits import Use, Verdict
 from sanctum_messaging.domain.model import DeviceId, SessionId
 from sanctum_messaging.guards.limits import LimitSettings
-from sanctum_messaging.guards.rate_limits import SHADOW_LOG_SECONDS, RateLimits, Shadow
+from sanctum_messaging.guards.rate_limits import MAX_SPENT, SHADOW_LOG_SECONDS, RateLimits, Shadow
 from tests.acting import actor
 from tests.unit.guards.conftest import SETTINGS, limits_of
 
@@ -108,6 +108,42 @@ async def test_an_address_with_nothing_left_is_refused_before_anything_else(
         rate_limits.check_address(Use.READ, ADDRESS)
     clock.advance(0.001)
     rate_limits.check_address(Use.READ, ADDRESS)
+
+
+async def test_an_address_with_nothing_left_is_known_by_what_its_users_took(rate_limits: RateLimits) -> None:
+    for number in range(8):
+        await take(rate_limits, who=f"user-{number}")
+    with pytest.raises(RateLimitedError):
+        rate_limits.check_address(Use.READ, ADDRESS)
+
+
+async def test_another_address_of_the_same_network_is_no_way_around_it(rate_limits: RateLimits) -> None:
+    for _ in range(8):
+        rate_limits.count_address(Use.READ, "2001:db8::1")
+    with pytest.raises(RateLimitedError):
+        rate_limits.check_address(Use.READ, "2001:db8::2")
+    rate_limits.check_address(Use.READ, "2001:db8:0:1::1")
+
+
+async def test_an_address_is_looked_at_only_until_it_has_something_of_each_limit_again(
+    rate_limits: RateLimits, clock: HandClock
+) -> None:
+    for _ in range(3):
+        rate_limits.take_address(Use.CONNECT, ADDRESS)
+    rate_limits.check_address(Use.READ, ADDRESS)
+    assert len(rate_limits.spent) == 1
+    clock.advance(60)
+    rate_limits.check_address(Use.READ, ADDRESS)
+    assert not rate_limits.spent
+
+
+async def test_no_more_addresses_are_looked_at_than_there_is_room_for(rate_limits: RateLimits) -> None:
+    for number in range(MAX_SPENT + 10):
+        for _ in range(3):
+            rate_limits.take_address(Use.CONNECT, f"address-{number}")
+    assert len(rate_limits.spent) == MAX_SPENT
+    with pytest.raises(RateLimitedError):
+        rate_limits.check_address(Use.CONNECT, f"address-{MAX_SPENT + 9}")
 
 
 async def test_one_address_has_a_limit_of_sockets_besides(rate_limits: RateLimits) -> None:

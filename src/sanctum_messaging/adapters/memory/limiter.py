@@ -49,7 +49,6 @@ class MemoryLimiter:
         now = int(self._monotonic() * 1000)
         _, buckets = self._found.get(id(charges)) or self._find(charges)
         left: list[Left] = []
-        filled: list[tuple[OrderedDict[str, int], str, int]] = []
         # Every request passes here, so it calls next to nothing.
         for callers, full_at, key, most, interval, whole in buckets:
             empty = now * most
@@ -58,11 +57,10 @@ class MemoryLimiter:
                 callers.make_room(empty)
             used = interval if at is None or at <= empty else at - empty + interval
             if used > whole:
+                _give_back(buckets[: len(left)])
                 return self._refuse(charges, buckets, now)
+            full_at[key] = empty + used
             left.append(((whole - used) // interval, (used + most - 1) // most))
-            filled.append((full_at, key, empty + used))
-        for full_at, key, at in filled:
-            full_at[key] = at
         return Verdict(charges, left)
 
     def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
@@ -157,6 +155,13 @@ class _Callers:
         few = [self.full_at.popitem(last=False) for _ in range(min(COMPARED, len(self.full_at)))]
         few.remove(min(few, key=lambda each: each[1]))
         self.full_at.update(few)
+
+
+def _give_back(buckets: Sequence[_Bucket]) -> None:
+    """Undo what was just taken; whose turn it was to be forgotten meanwhile has nothing to get back."""
+    for _, full_at, key, _, interval, _ in buckets:
+        if key in full_at:
+            full_at[key] -= interval
 
 
 def _debt(bucket: _Bucket, now: int) -> int:

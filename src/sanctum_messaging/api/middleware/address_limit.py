@@ -45,6 +45,7 @@ class AddressCheck:
         """Wrap an application."""
         self._app = app
         self._limits = limits
+        self._spent = limits.spent
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request.
@@ -52,6 +53,6 @@ class AddressCheck:
         Raises:
             RateLimitedError: the address has nothing left.
         """
-        if scope["type"] != "lifespan" and scope["path"] not in _UNCHECKED[scope["type"]]:
+        if self._spent and scope["type"] != "lifespan" and scope["path"] not in _UNCHECKED[scope["type"]]:
             self._limits.check_address(_READ, find_address(scope))
         return self._app(scope, receive, send)

@@ -57,6 +57,15 @@ def test_a_flood_of_other_names_does_not_end_a_refusal(clock: HandClock) -> None
     assert limiter.take(charges).refused is FAILURES
 
 
+def test_what_a_refusal_gives_back_may_be_forgotten_by_then(clock: HandClock) -> None:
+    limiter, spent = MemoryLimiter(clock, max_callers=1), Limit("spent", Scope.USER, 1, 60_000)
+    limiter.take([Charge(spent, "ann")])
+    refused = limiter.take([Charge(FAILURES, "one"), Charge(FAILURES, "other"), Charge(spent, "ann")])
+    assert refused.refused is spent
+    assert [level.remaining for level in limiter.look([Charge(FAILURES, "one"), Charge(FAILURES, "other")])] == [10, 10]
+    assert len(limiter) <= 2
+
+
 def test_a_flood_of_one_limit_does_not_touch_another(clock: HandClock) -> None:
     limiter = MemoryLimiter(clock, max_callers=4)
     sends = Limit("send-user", Scope.USER, 1, 60_000)
