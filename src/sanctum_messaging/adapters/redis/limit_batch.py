@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -27,12 +28,13 @@ _decode = msgspec.msgpack.Decoder(list[int]).decode
 
 @dataclass(slots=True)
 class Check:
-    """Charges that somebody waits for; ``takes`` is false where he only looks."""
+    """Charges that somebody waits for, ``since`` when; ``takes`` is false where he only looks."""
 
     charges: Sequence[Charge]
     takes: bool
     answer: asyncio.Future[Verdict]
     verdict: Verdict | None = None
+    since: float = math.inf
 
 
 class Batch:

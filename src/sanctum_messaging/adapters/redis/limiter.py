@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.limiter import LocalLimiter
 
 ANSWER_SECONDS = 0.25
-"""Redis answers within milliseconds; a request must not wait much longer for being allowed than for being served."""
+"""Redis answers within milliseconds; a request must not wait much longer for being allowed than for being served. Who
+waited so long for those before him, because they are many and Redis is slow, is decided here."""
 RETRY_SECONDS = 0.25
 """Between two attempts to reach Redis again. Nobody waits for them."""
 RETRIES_PER_BEAT = 12
@@ -56,7 +57,7 @@ class LimiterCounts:
     remembered: int = 0
     """Checks that were refused again without a call."""
     local: int = 0
-    """Checks decided by this instance's share, because Redis did not answer or too many waited."""
+    """Checks decided by this instance's share, because Redis did not answer, or too many waited, or for too long."""
 
 
 class RedisLimiter:
@@ -125,7 +126,7 @@ class RedisLimiter:
             return known
         if not self._is_running or self._waiting >= MAX_WAITING:
             return self._decide_here(charges, takes=takes)
-        check = Check(charges, takes, asyncio.get_running_loop().create_future())
+        check = Check(charges, takes, asyncio.get_running_loop().create_future(), since=self._monotonic())
         self._queue.append(check)
         self._arrived.set()
         self._waiting += 1
@@ -139,6 +140,9 @@ class RedisLimiter:
     async def _serve(self) -> None:
         """Decide the first of those that wait. Nobody leaves the queue without an answer."""
         checks = list(islice(self._queue, MAX_BATCH))
+        if late := self._count_late(checks):
+            self._answer(late)
+            return
         batch = Batch(self._shares.told_ms)
         for check in checks:
             if check.answer.cancelled():
@@ -151,6 +155,11 @@ class RedisLimiter:
             for reply in await self._ask(batch):
                 self._note(reply)
         self._answer(len(checks))
+
+    def _count_late(self, checks: Sequence[Check]) -> int:
+        """Count those that have waited too long to be asked for; they are the first."""
+        latest = self._monotonic() - self._answer_seconds
+        return sum(check.since < latest for check in checks)
 
     def _answer(self, count: int) -> None:
         """Answer the first of those that wait, in their order; who has no verdict gets it of this instance."""

@@ -19,7 +19,7 @@ def limiter_readings(limiter: RedisLimiter) -> list[Reading]:
         Reading("limiter_remembered", "Checks refused again without asking Redis.", lambda: counts.remembered),
         Reading(
             "limiter_local_decisions",
-            "Checks decided by this instance's share, because Redis did not answer or too many waited.",
+            "Checks decided by this instance's share, because Redis did not answer, or many waited, or for too long.",
             lambda: counts.local,
         ),
         Reading(

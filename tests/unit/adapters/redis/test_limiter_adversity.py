@@ -12,7 +12,11 @@ from sanctum_messaging.domain.limits import Charge, Limit, Scope
 from tests.redis_limiting import limiting, take, until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
+
+    from tests.conftest import HandClock
 
 ONCE = Limit("once", Scope.USER, 1, 86_400_000)
 
@@ -38,6 +42,31 @@ async def test_for_a_caller_who_gave_up_nothing_is_taken_here_either(redis: Redi
         await until(lambda: not limiter._queue)
         assert leaving.cancelled()
         assert limiter.counts.local == 1
+
+
+async def test_nobody_waits_long_for_those_before_him(redis: Redis, clock: HandClock) -> None:
+    """Redis answers in time, but slowly, and many wait: whose turn has not come by then is decided by this instance."""
+    is_over = asyncio.Event()
+
+    async with limiting(redis, clock=clock) as limiter:
+        script = limiter._script
+
+        async def answer_late(keys: Sequence[bytes], args: Sequence[bytes]) -> object:
+            await is_over.wait()
+            return await script(keys=keys, args=args)
+
+        limiter._script = answer_late  # type: ignore[assignment]  # it is called like one
+        first = asyncio.create_task(take(limiter, [Charge(ONCE, "first")]))
+        await until(lambda: limiter.counts.batches > 0)
+        others = [asyncio.create_task(take(limiter, [Charge(ONCE, f"user-{number}")])) for number in range(300)]
+        await until(lambda: limiter.counts.checks == 301)
+        clock.advance(61)
+        late = asyncio.create_task(take(limiter, [Charge(ONCE, "late")]))
+        await until(lambda: limiter.counts.checks == 302)
+        is_over.set()
+        await asyncio.gather(first, *others, late)
+        assert (limiter.counts.local, limiter.counts.batches) == (300, 2)
+        assert (await take(limiter, [Charge(ONCE, "user-0")])).refused == ONCE, "Redis is told of what passed"
 
 
 @pytest.mark.parametrize("answer", ["5", "nil", "'x'", "{1, 2}", "cmsgpack.pack({})", "cmsgpack.pack({1, 2, 3})"])
