@@ -193,7 +193,10 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("DATABASE_URL", "postgresql://u:can ary@h/d"),
         ("DATABASE_URL", "postgresql://[canary/d"),
         ("DATABASE_URL", "postgresql://h/d#canary"),
-        ("DATABASE_POOL_SIZE", "1"),
+        ("DATABASE_URL", "postgresql://u:pa/canary@h/d"),
+        ("DATABASE_URL", "postgresql://u:pa?canary@h/d"),
+        ("DATABASE_URL", "postgresql://u:p@a/canary@h/d"),
+        ("DATABASE_POOL_SIZE", "3"),
         ("DATABASE_POOL_SIZE", "canary"),
         ("REDIS_URL", "h:6379"),
         ("REDIS_URL", "http://canary"),
@@ -216,7 +219,7 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("CORS_ALLOWED_ORIGINS", "https://a.example/canary"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example?"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example,ftp://b.example"),
-        ("CORS_ALLOWED_ORIGINS", "https://*.example b"),
+        ("CORS_ALLOWED_ORIGINS", "https://*.canary.example"),
         ("CORS_ALLOWED_ORIGINS", "https://é.example"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example:canary"),
     ],
@@ -237,6 +240,26 @@ SHARED = {"DATABASE_URL": "postgresql://u:p@h/d"}
 def test_the_database_may_be_shared(url: str) -> None:
     assert load(DATABASE_URL=url).uses_postgres
     assert not load().uses_postgres
+
+
+@pytest.mark.parametrize("url", ["redis://:pa/canary@h:6379/0", "unix://:pa/canary@/run/redis.sock"])
+def test_a_password_that_would_be_taken_for_a_path_is_refused_and_not_shown(url: str) -> None:
+    found = faults({**PRODUCTION, **SHARED, "REDIS_URL": url})
+
+    assert list(found) == ["REDIS_URL"]
+    assert "canary" not in found["REDIS_URL"]
+
+
+def test_a_socket_may_have_an_at_sign_in_its_name() -> None:
+    assert load(**SHARED, REDIS_URL="unix:///run/redis@main.sock").redis_url == "unix:///run/redis@main.sock"
+
+
+def test_a_secret_that_can_not_be_read_is_not_called_missing_too(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+
+    found = faults({**PRODUCTION, **SHARED, "REDIS_URL_FILE": missing, "BUS_SECRET": "0123456789abcdef"})
+
+    assert found == {"REDIS_URL_FILE": "the file can't be read"}
 
 
 def test_instances_may_hear_of_one_another() -> None:

@@ -19,8 +19,8 @@ REDIS = ("redis://", "rediss://", "unix://")
 MAX_PORT = 65_535
 MIN_SECRET = 16
 """Characters: 96 bits, if they are drawn from 64."""
-MIN_POOL = 2
-"""One connection is the writer's own."""
+MIN_POOL = 4
+"""One connection is the writer's own, two are for other writes, and one reads."""
 MAX_POOL = 200
 MAX_WORKERS = 64
 """More than a machine has use for, and few enough that a slip of the hand does not bring it down."""
@@ -110,8 +110,10 @@ def _check_address(value: str) -> str:
         parts = urlsplit(value)
     except ValueError:
         raise ValueError("is not an address") from None
-    if " " in value or not value.isprintable() or parts.fragment:
-        raise ValueError("must be an address without spaces and fragment; write %20 and %23 instead")
+    # A slash or a question mark in a password ends what is its place: the rest would be no secret to whoever shows it.
+    misplaced = bool(parts.netloc) and "@" in parts.path + parts.query
+    if " " in value or not value.isprintable() or parts.fragment or misplaced:
+        raise ValueError("must be an address in which blanks and # / ? @ of a password are %20 %23 %2F %3F %40")
     return value
 
 
@@ -224,7 +226,7 @@ def parse_origin(value: str) -> str:
     """Write an origin as browsers send it: in lower case, and without the port that the scheme implies."""
     if value == "*":
         raise ValueError("leave it empty to allow any origin")
-    wrong = ValueError("must be origins such as https://app.example.com, separated by commas, without a path")
+    wrong = ValueError("must be origins such as https://app.example.com, separated by commas, without path or *")
     try:
         parts = urlsplit(value.lower())
         host, port = parts.hostname, parts.port
@@ -232,7 +234,7 @@ def parse_origin(value: str) -> str:
         raise wrong from None
     if not host or parts.scheme not in _DEFAULT_PORTS or not value.isascii() or " " in value or "@" in value:
         raise wrong
-    if parts.path or parts.query or parts.fragment or value.endswith(("/", "?", "#")):
+    if parts.path or parts.query or parts.fragment or value.endswith(("/", "?", "#")) or "*" in host:
         raise wrong
     bare = f"[{host}]" if ":" in host else host
     return (

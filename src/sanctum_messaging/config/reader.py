@@ -40,7 +40,6 @@ class Reader:
             try:
                 texts[variable.name] = write_text(variable, value)
             except ValueError as error:
-                self.given[variable.name] = ""
                 self.refuse(variable.name, _in_table(variable.name, str(error)))
         self._take(texts, _in_table)
 
@@ -63,7 +62,8 @@ class Reader:
             return variable.default
 
     def refuse(self, name: str, fault: Fault) -> None:
-        """Remember what is wrong with a variable, which is not read any more."""
+        """Remember what is wrong with a variable, which was given and is not read any more."""
+        self.given.setdefault(name, "")
         self.malformed.add(name)
         self.faults.append(fault)
 
