@@ -72,12 +72,13 @@ def _run(serving: Coroutine[None, None, None]) -> None:
 
 
 class Stop:
-    """What the service is told about its end: that it comes, and that it can't wait."""
+    """What the service is told about its end: that it comes, that it can't wait, and that nothing is waited for."""
 
     def __init__(self, drain_seconds: float) -> None:
         self.drain_seconds = drain_seconds
         self.told = asyncio.Event()
         self.urgent = asyncio.Event()
+        self.is_forced = False
 
     def ask(self) -> None:
         """Stop, with time for everybody to go elsewhere; said again it changes nothing."""
@@ -90,7 +91,8 @@ class Stop:
         (self.hurry if self.told.is_set() else self.ask)()
 
     def hurry(self) -> None:
-        """Stop at once."""
+        """Stop at once; said to who does so already, without waiting for what is under way."""
+        self.is_forced = self.urgent.is_set()
         self.urgent.set()
         self.told.set()
 
@@ -140,9 +142,8 @@ def _hear_signals(server: Server, stop: Stop, on_sigterm: Callable[[], None]) ->
     """Take SIGINT and SIGTERM from here on, before anybody is told that there is something to stop."""
 
     def hear(act: Callable[[], None]) -> None:
-        # Who can't wait is told so once; after that nothing is waited for.
-        server.force_exit = stop.urgent.is_set()
         act()
+        server.force_exit = stop.is_forced
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, hear, stop.hurry)

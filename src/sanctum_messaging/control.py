@@ -177,7 +177,11 @@ def _bind(path: Path) -> socket.socket:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    """Take the socket away, or leave it to the next start where the folder can't be changed any more."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("control_socket_left_behind", path=str(path), reason=error.strerror)
 
 
 def _is_socket(path: Path) -> bool:

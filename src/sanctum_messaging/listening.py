@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -37,8 +36,7 @@ def open_listener(config: Config) -> Generator[socket.socket]:
     try:
         listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigError(Fault("PORT", f"can't listen on {config.host}:{config.port}: {reason}")) from error
+        raise ConfigError(_describe(error, config)) from error
     # Every accepted socket inherits these. The plain event loop would leave small answers to wait for others.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only.
@@ -56,3 +54,9 @@ def announce(config: Config, listener: socket.socket) -> None:
     _log.info("listening", address=address)
     if config.dev:
         print(f"\n  Sanctum Messaging: open {address}/?user=ann and, in another tab, {address}/?user=bob\n", flush=True)  # noqa: T201 - the one line that is for a person
+
+
+def _describe(error: OSError, config: Config) -> Fault:
+    reason = (error.strerror or str(error)).partition(" (while ")[0]  # What follows repeats the address.
+    unknown = error.errno is not None and error.errno < 0  # The resolver's numbers, which no call of the system has.
+    return Fault("HOST" if unknown else "PORT", f"can't listen on {config.host}:{config.port}: {reason}")

@@ -105,6 +105,17 @@ def test_no_database_is_made_where_there_is_none(tmp_path: Path, command: list[s
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - names are enough
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["migrate", "--check"], ["revoke", "--user", "ann"], ["audit"]])
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "messaging.db").write_bytes(b"x" * 8_192)
+
+    result = sanctum(*command, "--data-dir", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("sanctum: DATABASE_URL: ")
+    assert result.stderr.endswith(f"{tmp_path / 'messaging.db'}: file is not a database\n")
+
+
 def test_a_service_that_cannot_be_reached_is_told(served: Path) -> None:
     result = sanctum("revoke", "--user", "ann", "--data-dir", str(served))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +16,10 @@ import pytest
 from sanctum_messaging import control
 from sanctum_messaging.control import CommandRefusedError, NotServedError, Revoke, ask, open_control
 from sanctum_messaging.domain.errors import UnavailableError
+from tests.log_lines import logged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from pathlib import Path
 
 COMMAND = Revoke("default", "user", "ann")
 
@@ -88,6 +90,20 @@ async def test_it_is_gone_with_the_service(path: Path) -> None:
         pass
     with pytest.raises(NotServedError, match="No such file"):
         await told(path)
+
+
+async def test_a_folder_that_can_no_longer_be_changed_keeps_nobody_from_stopping(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system that its system has made read-only after a fault of the disk."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with logged() as lines:
+        async with listening(path):
+            monkeypatch.setattr(Path, "unlink", refuse)
+        assert [each["path"] for each in lines.of("control_socket_left_behind")] == [str(path)]
 
 
 async def test_what_a_killed_service_left_behind_is_replaced(path: Path) -> None:

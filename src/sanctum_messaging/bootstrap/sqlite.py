@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import apsw
@@ -10,7 +10,7 @@ import structlog
 
 from sanctum_messaging.adapters.sql.migrations import MigrationError
 from sanctum_messaging.adapters.sqlite import migrate as sqlite_migrate
-from sanctum_messaging.adapters.sqlite.database import Database, DatabaseLockedError
+from sanctum_messaging.adapters.sqlite.database import BUSY_MS, Database, DatabaseLockedError
 from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
@@ -62,20 +62,23 @@ def migrate_sqlite(config: Config) -> list[str]:
 
 
 def find_pending(config: Config) -> list[str]:
-    """List what is pending without taking the lock, so that it can be asked beside a running service."""
+    """List what is pending without taking the lock, so that it can be asked beside a running service.
+
+    Raises:
+        ConfigError: the file can't be read, or a newer version made it.
+    """
+    known = sqlite_migrate.migrations()
     if not config.database_path.exists():
-        return [migration.name for migration in sqlite_migrate.migrations()]
+        return [migration.name for migration in known]
     try:
-        connection = apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)
-    except apsw.Error as error:
-        raise ConfigError(Fault("DATABASE_URL", f"can't open {config.database_path}: {_reason(error)}")) from error
-    try:
-        connection.execute("PRAGMA query_only = 1")
-        return [migration.name for migration in sqlite_migrate.find_unapplied(connection, sqlite_migrate.migrations())]
+        with closing(apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            connection.set_busy_timeout(BUSY_MS)
+            connection.execute("PRAGMA query_only = 1")
+            return [migration.name for migration in sqlite_migrate.find_unapplied(connection, known)]
     except MigrationError as error:
         raise ConfigError(Fault("DATABASE_URL", str(error))) from error
-    finally:
-        connection.close()
+    except apsw.Error as error:
+        raise ConfigError(Fault("DATABASE_URL", f"can't read {config.database_path}: {error}")) from error
 
 
 def _reason(error: apsw.Error | OSError) -> str:
