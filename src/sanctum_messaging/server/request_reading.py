@@ -161,8 +161,8 @@ class RequestReading(HttpToolsProtocol, ABC):
         path, scope = raw_path.decode("ascii"), self.scope
         if version != "1.1":
             scope["http_version"] = version
-        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + raw_path
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
         scope["query_string"] = query
 
     def _begin_answer(self, version: str) -> None:

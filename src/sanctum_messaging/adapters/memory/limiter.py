@@ -52,15 +52,18 @@ class MemoryLimiter:
         # Every request passes here, so it calls next to nothing.
         for callers, full_at, key, most, interval, whole in buckets:
             empty = now * most
-            at = full_at.get(key)
-            if at is None and len(full_at) >= callers.few:
-                callers.make_room(empty)
-            used = interval if at is None or at <= empty else at - empty + interval
+            at = full_at.get(key, 0)
+            if at <= empty:
+                if not at and len(full_at) >= callers.few:
+                    callers.make_room(empty)
+                at = empty
+            at += interval
+            used = at - empty
             if used > whole:
                 _give_back(buckets[: len(left)])
                 return self._refuse(charges, buckets, now)
-            full_at[key] = empty + used
-            left.append(((whole - used) // interval, (used + most - 1) // most))
+            full_at[key] = at
+            left.append(((whole - used) // interval, -(-used // most)))
         return Verdict(charges, left)
 
     def find_refusal(self, charges: Sequence[Charge]) -> tuple[Limit, int] | None:
