@@ -169,11 +169,11 @@ class Polls:
         """Read up to the tail or the limit. With nothing there, wait until there is, or the time is up.
 
         Waiting costs no query. The pages of one call share its limit, so that whoever missed a few events in a long log
-        gets them by one call. Where the tail was when a page was asked for is far enough: what comes later wakes those
-        whom it concerns, and nobody else has to run after a log that never rests.
+        gets them by one call; a log that is too long for that is told of in parts, so that each call gets on. Where the
+        tail was when a page was asked for is far enough: what comes later wakes those whom it concerns.
         """
         clock = asyncio.get_running_loop().time
-        until = clock() + wait_ms / 1000
+        until, enough = clock() + wait_ms / 1000, clock() + self._source.settings.sync_seconds
         frames: list[bytes] = []
         while True:
             with self._listening(actor, user) as woken:
@@ -185,7 +185,7 @@ class Polls:
                 frames += [payload_of(frame) for _, frame, _ in page.frames]
                 has_room, is_through = reader.take(page.frames), cursor.position >= newest
                 left = 0.0 if self._draining else until - clock()
-                if not has_room or (is_through and (frames or left <= 0)):
+                if not has_room or (frames or left <= 0 if is_through else clock() >= enough):
                     return EncodedPage(frames, cursor, has_more=not is_through)
                 if is_through:
                     await self._wait(woken, actor, left)

@@ -51,6 +51,8 @@ class HubSettings:
     window: int = 8_192
     """Positions that the first database page covers; 1 million foreign events take 5 pages."""
     sync_bytes: int = 1024 * 1024
+    sync_seconds: float = 2.0
+    """How long a poll reads on through what is not for it, before it says how far it came."""
     database_catch_ups: int = 8
     """Pages that are read from the database at a time, so that a herd leaves room for everybody else."""
     connections_per_user: int = 0

@@ -338,6 +338,17 @@ class TestServiceTokens:
         page = await world.hub.read(stranger, cursor=ORIGIN, limit=10, wait_ms=wait_ms)
         assert (list(page.events), page.has_more) == ([], False)
 
+    @pytest.mark.parametrize("world", [{"sync_seconds": 0}], indirect=True)
+    @pytest.mark.parametrize("wait_ms", [0, 20_000])
+    async def test_get_on_with_each_call_through_a_log_too_long_for_one(self, world: World, wait_ms: int) -> None:
+        group = await world.create("ada")
+        await world.send_many(group, "ada", 24)
+        stranger = replace(SERVICE, tenant=TenantId("elsewhere"))
+        first = await world.hub.read(stranger, cursor=ORIGIN, limit=10, wait_ms=wait_ms)
+        assert (list(first.events), first.cursor.position, first.has_more) == ([], 10, True)
+        second = await world.hub.read(stranger, cursor=first.cursor, limit=15, wait_ms=0)
+        assert (second.cursor, second.has_more) == (world.hub.tail, False)
+
     async def test_read_the_users_they_act_for(self, world: World) -> None:
         await world.create("ada", "ben")
         await world.create("ada")
