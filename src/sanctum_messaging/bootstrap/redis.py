@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sanctum_messaging.adapters.redis.bus import RedisBus
-from sanctum_messaging.adapters.redis.connection import open_redis
+from sanctum_messaging.adapters.redis.connection import close_redis, open_redis
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.adapters.redis.participants import RedisParticipants
 from sanctum_messaging.adapters.redis.resume_store import create_redis_resume_store
@@ -50,7 +50,7 @@ async def open_redis_sharing(
     try:
         yield _share(redis, clock, bus=bus, limiter=limiter, local=local)
     finally:
-        await redis.aclose()
+        await close_redis(redis)
 
 
 def _share(redis: Redis, clock: Clock, *, bus: RedisBus, limiter: RedisLimiter, local: LocalLimiter) -> Sharing:

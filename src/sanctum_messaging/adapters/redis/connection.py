@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ _DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 def open_redis(url: str) -> Redis:
     """Make a client that connects when it is used, so that the server may be down now and come later.
 
-    Calls take as long as they take: make them through ``availability.Availability``. Close it with ``aclose``.
+    Calls take as long as they take: make them through ``availability.Availability``. Close it with ``close_redis``.
 
     Raises:
         ValueError: the URL can't be understood; the message holds nothing of it, for it may hold a password.
@@ -66,6 +67,14 @@ def open_redis(url: str) -> Redis:
     except RedisError:
         raise _InvalidError("has an option with a value that it can't have") from None
     return Redis.from_pool(pool)
+
+
+async def close_redis(redis: Redis) -> None:
+    """Close a client and all connections of its pool, within a second or so whatever the server does."""
+    # With TLS both sides say goodbye. Where the server does not, the driver raises when its patience is over, and has
+    # closed its own side.
+    with contextlib.suppress(*UNAVAILABLE):
+        await redis.aclose()
 
 
 @asynccontextmanager

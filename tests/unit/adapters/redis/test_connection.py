@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import SSLConnection, UnixDomainSocketConnection
 
-from sanctum_messaging.adapters.redis.connection import MAX_CONNECTIONS, UNAVAILABLE, open_connection, open_redis
+from sanctum_messaging.adapters.redis.connection import (
+    MAX_CONNECTIONS,
+    UNAVAILABLE,
+    close_redis,
+    open_connection,
+    open_redis,
+)
 from tests.servers.valkey import open_valkey
 
 if TYPE_CHECKING:
@@ -126,3 +132,24 @@ async def test_the_pool_is_bounded_and_gives_back_what_was_cancelled(
     assert not pool._in_use_connections
     assert await redis.set("key", "value")
     await redis.aclose()
+
+
+async def test_a_server_that_does_not_let_go_keeps_nobody_from_ending(
+    valkey_url: str, valkey_server: ValkeyServer
+) -> None:
+    """Such as one that is paused, and says no goodbye on TLS; here it takes nothing that is still to be sent."""
+    redis = open_redis(valkey_url)
+    await redis.set("key", "value")
+    (connection,) = redis.connection_pool._available_connections
+    connection.socket_connect_timeout = 0.01
+    writer = connection._writer
+    assert writer is not None
+    valkey_server.pause()
+    try:
+        writer.write(bytes(20_000_000))
+        await close_redis(redis)
+        assert not connection.is_connected
+    finally:
+        valkey_server.resume()
+        writer.transport.abort()
+        await asyncio.sleep(0)  # The turn in which its socket is closed.
