@@ -1,7 +1,7 @@
 """The hub without the rest of the service: a log in a list, one room for everybody, and names instead of tokens.
 
-Run ``python examples/hub_alone.py``, connect WebSocket clients to ``ws://127.0.0.1:8765`` and say, for instance,
-``{"op": "hello", "token": "ann", "cursor": "0-00000000"}`` and
+Run ``.venv/bin/python examples/hub_alone.py``, connect WebSocket clients to ``ws://127.0.0.1:8765`` and say, for
+instance, ``{"op": "hello", "token": "ann", "cursor": "0-00000000"}`` and
 ``{"op": "send", "id": "1", "conversationId": "room", "clientMessageId": "m1", "body": "Hello"}``.
 """
 

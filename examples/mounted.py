@@ -3,7 +3,8 @@
     .venv/bin/uvicorn --factory examples.mounted:create_app --ws websockets-sansio --port 8765
 
 Starlette stands for yours here; FastAPI mounts the same way. What the application has no route for goes to the service,
-which then answers under its usual paths, its WebSocket included. Settings come from the environment, as always.
+which then answers under its usual paths, its WebSocket included. Settings come from the environment, as always. What is
+another's business then is told in docs/operations.md, "Inside another application".
 """
 
 from __future__ import annotations
