@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from sanctum_messaging.adapters.otel.tracer import OTelTracer
 from sanctum_messaging.bootstrap.identity import development_issuer
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.bootstrap.tracing import open_tracer
-from sanctum_messaging.config import load_config
+from sanctum_messaging.config import ConfigError, load_config
 from tests.integration.calling import BASE_URL, Api, got, refused
 from tests.log_lines import logged
 
@@ -200,7 +201,9 @@ async def test_they_are_off_unless_asked_for(environ: dict[str, str]) -> None:
 
 
 async def test_without_the_extra_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sanctum_messaging.bootstrap.tracing.find_spec", lambda _name: None)
+    # As where another package has brought a part of OpenTelemetry.
+    monkeypatch.delitem(sys.modules, "sanctum_messaging.adapters.otel.exporting", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
 
     with logged() as lines:
         async with open_tracer({"OTEL_TRACES_EXPORTER": "otlp"}) as tracer:
@@ -208,3 +211,11 @@ async def test_without_the_extra_that_is_said(monkeypatch: pytest.MonkeyPatch) -
 
     (line,) = lines.of("traces_not_exported")
     assert "sanctum-messaging[otel]" in line["reason"]
+
+
+async def test_variables_that_make_no_sense_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
+
+    with pytest.raises(ConfigError, match=r"^OTEL_…: OpenTelemetry refuses its variables: max_queue_size"):
+        async with open_tracer({"OTEL_TRACES_EXPORTER": "otlp"}):
+            pass

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import structlog
 
 from sanctum_messaging import __version__
+from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from sanctum_messaging.domain.events import Committed
     from sanctum_messaging.hub.hub import WebSocketHub
@@ -26,16 +27,16 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_tracer(environ: Mapping[str, str]) -> AsyncGenerator[Tracer | None]:
-    """Export traces if OpenTelemetry's own variables ask for it, and the extra is installed."""
-    if not _is_wanted(environ):
-        yield None
-    elif find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
-        _log.warning("traces_not_exported", reason="needs the extra: pip install 'sanctum-messaging[otel]'")
+    """Export traces if OpenTelemetry's own variables ask for it, and the extra is installed.
+
+    Raises:
+        ConfigError: these variables make no sense.
+    """
+    exporting = _find_exporting() if _is_wanted(environ) else None
+    if exporting is None:
         yield None
     else:
-        from sanctum_messaging.adapters.otel.exporting import exporting  # noqa: PLC0415 # The SDK is optional.
-
-        async with exporting(__version__) as tracer:
+        async with exporting as tracer:
             yield tracer
 
 
@@ -55,6 +56,19 @@ def traced(publish: Publish, tracer: Tracer | None, hub: Callable[[], WebSocketH
         hub().view.flush.when_done(span.end)
 
     return publish_traced
+
+
+def _find_exporting() -> AbstractAsyncContextManager[Tracer] | None:
+    try:
+        from sanctum_messaging.adapters.otel.exporting import create_provider, exporting  # noqa: PLC0415 # As it says.
+    except ImportError:
+        # Of OpenTelemetry's packages others may have brought some.
+        _log.warning("traces_not_exported", reason="needs the extra: pip install 'sanctum-messaging[otel]'")
+        return None
+    try:
+        return exporting(create_provider(__version__))
+    except ValueError as error:
+        raise ConfigError(Fault("OTEL_…", f"OpenTelemetry refuses its variables: {error}")) from error
 
 
 def _is_wanted(environ: Mapping[str, str]) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_CAUSES = 5
 """How far an exception's causes are followed; the sixth has never told anything that the first five did not."""
+_SPEAKERS = ("opentelemetry", "urllib3")
+"""Libraries that speak to a collector of traces."""
 MAX_FRAMES = 40
 """Of an exception, the innermost: more than any way through the code has, unless something calls itself."""
 
@@ -160,6 +162,7 @@ def _route_libraries(target: Writable, shared: list[Processor], final: list[Proc
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
+    handler.addFilter(_withhold)
     logging.getLogger().handlers = [handler]
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
@@ -168,6 +171,21 @@ def _route_libraries(target: Writable, shared: list[Processor], final: list[Proc
     logging.getLogger("uvicorn.access").disabled = True
     errors = logging.getLogger("uvicorn.error")
     errors.filters = [_is_no_handshake]
+
+
+def _withhold(record: logging.LogRecord) -> bool:
+    """Keep what they were given from the words of those that speak to other services, numbers excepted.
+
+    They quote addresses and headers there, which hold what proves to these services who is calling.
+    """
+    if record.name.startswith(_SPEAKERS):
+        given = record.args if isinstance(record.args, tuple) else ()
+        record.args = tuple(each if isinstance(each, int | float) else _kind_of(each) for each in given)
+    return True
+
+
+def _kind_of(value: object) -> str:
+    return type(value).__name__ if isinstance(value, BaseException) else "…"
 
 
 def _is_no_handshake(record: logging.LogRecord) -> bool:

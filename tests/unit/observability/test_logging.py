@@ -84,6 +84,21 @@ def test_queries_are_not_written(stream: io.StringIO) -> None:
     assert stream.getvalue() == ""
 
 
+def test_what_sends_traces_quotes_no_address_and_no_header(stream: io.StringIO) -> None:
+    configure_logging("info", human=False, stream=stream)
+    sender = logging.getLogger("opentelemetry.exporter.otlp")
+
+    sender.warning("Transient error %s, retrying in %.2fs.", OSError("Max retries: /?key=canary"), 1.5)
+    sender.error("Failed to export %s batch code: %s, reason: %s", "spans", 401, "canary")
+    sender.warning("Header format invalid: %s", "Authorization: Bearer canary")
+
+    assert [line["event"] for line in lines(stream)] == [
+        "Transient error OSError, retrying in 1.50s.",
+        "Failed to export … batch code: 401, reason: …",
+        "Header format invalid: …",
+    ]
+
+
 @pytest.mark.parametrize("human", [True, False])
 @pytest.mark.parametrize("control", ["\n", "\r", "\x00", "\x1b", "\x7f", "\x9b", "\u2028", "\u202e", "\ud800"])
 def test_no_value_can_look_like_another_line(stream: io.StringIO, control: str, human: bool) -> None:  # noqa: FBT001

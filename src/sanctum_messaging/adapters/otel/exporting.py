@@ -21,15 +21,21 @@ FAREWELL_SECONDS = 2.0
 """How long the end of the service waits for a collector to take the last spans."""
 
 
-@asynccontextmanager
-async def exporting(version: str) -> AsyncGenerator[OTelTracer]:
-    """Make spans and export them; where to, and which, the standard variables ``OTEL_…`` say.
+def create_provider(version: str) -> TracerProvider:
+    """Make what makes spans and sends them away; where to, and which, the standard variables ``OTEL_…`` say.
 
-    A collector that can't be reached costs spans and nothing else.
+    Raises:
+        ValueError: one of them is a number that makes no sense.
     """
     defaults = Resource({"service.name": "sanctum-messaging", "service.version": version})
     provider = TracerProvider(resource=defaults.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+@asynccontextmanager
+async def exporting(provider: TracerProvider) -> AsyncGenerator[OTelTracer]:
+    """Export spans. A collector that can't be reached costs spans and nothing else."""
     try:
         yield OTelTracer(provider)
     finally:
