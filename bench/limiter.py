@@ -52,7 +52,8 @@ async def measure(run: Run) -> list[Figure]:
     alone: list[_Cost] = []
     with open_valkey() as valkey:
         redis, others = open_redis(valkey.url), open_redis(valkey.url)
-        limiter = RedisLimiter(redis, SystemClock(), MemoryLimiter(SystemClock()), instance="bench")
+        clock = SystemClock()
+        limiter = RedisLimiter(redis, clock, MemoryLimiter(clock), log_id="bench", instance="bench")
         running = asyncio.create_task(limiter.run())
         while not limiter.is_reachable:  # noqa: ASYNC110 - it sets no event
             await asyncio.sleep(0.01)
@@ -135,7 +136,7 @@ def _one_by_one(redis: Redis) -> Take:
     script = redis.register_script(files(adapter).joinpath("limiter.lua").read_text("utf-8"))
 
     async def take(charges: Sequence[Charge]) -> Verdict:
-        batch = Batch(lambda _: 0)
+        batch = Batch("bench", lambda _: 0)
         batch.add(Check(charges, takes=True, answer=asyncio.get_running_loop().create_future()))
         return batch.read(await script(keys=batch.keys, args=[batch.encode("")]))[1][0].verdict()
 

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.clock import Clock
     from sanctum_messaging.ports.limiter import Limiter
 
+LOG = "log-1"
 _numbers = itertools.count(1)
 
 
 @asynccontextmanager
 async def limiting(
-    redis: Redis, *, clock: Clock | None = None, answer_seconds: float = 60
+    redis: Redis, *, clock: Clock | None = None, log_id: str = LOG, answer_seconds: float = 60
 ) -> AsyncGenerator[RedisLimiter]:
     """Run a limiter that Redis answers. On a busy machine Redis may take its time, which is no fault here."""
     clock = clock or SystemClock()
     name = f"instance-{next(_numbers)}"
-    limiter = RedisLimiter(redis, clock, MemoryLimiter(clock), instance=name, answer_seconds=answer_seconds)
+    local = MemoryLimiter(clock)
+    limiter = RedisLimiter(redis, clock, local, log_id=log_id, instance=name, answer_seconds=answer_seconds)
     task = asyncio.create_task(limiter.run())
     try:
         await until(lambda: limiter.is_reachable)

@@ -63,7 +63,7 @@ def test_every_answer_of_the_script_is_that_of_the_exact_model(
         future = runner.get_loop().create_future()
 
         def look_and_take(now_ms: int, charges: Sequence[Charge]) -> tuple[tuple[Level, ...], Verdict]:
-            batch = Batch(lambda _: 0)
+            batch = Batch("log-1", lambda _: 0)
             for takes in (False, True):
                 batch.add(Check(charges, takes, future))
             time = (1_700_000_000 + now_ms // 1000, now_ms % 1000 * 1000 + 500)

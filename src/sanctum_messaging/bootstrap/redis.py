@@ -46,7 +46,7 @@ async def open_redis_sharing(
     instance = secrets.token_hex(8)
     key = hashlib.sha256((config.bus_secret or shared.bus_key).encode()).digest()
     bus = RedisBus(redis, clock, log_id=shared.log_id, key=key, instance=instance)
-    limiter = RedisLimiter(redis, clock, local, instance=instance)
+    limiter = RedisLimiter(redis, clock, local, log_id=shared.log_id, instance=instance)
     try:
         yield _share(redis, clock, bus=bus, limiter=limiter, local=local)
     finally:

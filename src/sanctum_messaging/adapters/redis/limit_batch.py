@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.domain.limits import Charge, Limit
 
-INSTANCES_KEY = b"sanctum:{limits}:instances"
-"""The keys of a batch have one hash tag, so that a cluster keeps them together."""
 INSTANCE_SECONDS = 10.0
 """An instance that did not show itself for so long is not counted any more."""
 
@@ -40,11 +38,16 @@ class Check:
 class Batch:
     """Checks that are decided by one call of the script, in their order. Charges on the same bucket share its key."""
 
-    def __init__(self, told_ms: Callable[[Charge], int]) -> None:
-        """``told_ms`` says in how many milliseconds a bucket is full by what this instance let pass by itself."""
+    def __init__(self, log_id: str, told_ms: Callable[[Charge], int]) -> None:
+        """Count for the instances that share a log; whoever else uses this Redis has callers and instances of his own.
+
+        ``told_ms`` says in how many milliseconds a bucket is full by what this instance let pass by itself.
+        """
         self._told_ms = told_ms
         self._checks: list[Check] = []
-        self._keys: list[bytes] = [INSTANCES_KEY]
+        # One hash tag for all keys, so that a cluster keeps them together.
+        self._prefix = f"sanctum:limits:{{{log_id}}}:".encode()
+        self._keys: list[bytes] = [self._prefix + b"instances"]
         self._buckets: dict[tuple[str, str], int] = {}
         self._limits: dict[str, int] = {}
         self._sizes: list[tuple[int, int]] = []
@@ -103,7 +106,7 @@ class Batch:
         number = self._buckets[limit.name, key] = len(self._owners)
         # Any text may be in a key, however long, and even half a character.
         digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        self._keys.append(b"sanctum:{limits}:%b:%b" % (limit.name.encode(), digest))
+        self._keys.append(b"%b%b:%b" % (self._prefix, limit.name.encode(), digest))
         told = self._told_ms(charge)
         if told:
             self._told.append((number, told))

@@ -68,15 +68,26 @@ class RedisLimiter:
     """
 
     def __init__(
-        self, redis: Redis, clock: Clock, local: LocalLimiter, *, instance: str, answer_seconds: float = ANSWER_SECONDS
+        self,
+        redis: Redis,
+        clock: Clock,
+        local: LocalLimiter,
+        *,
+        log_id: str,
+        instance: str,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """Use a client of ``connection.open_redis``; ``instance`` is a name that no other instance has."""
+        """Use a client of ``connection.open_redis``, and count with the instances of the same log.
+
+        ``instance`` is a name that no other instance has.
+        """
         self.counts = LimiterCounts()
         self.outage = Outage("limiter")
         self._script = redis.register_script(files(__package__).joinpath("limiter.lua").read_text("utf-8"))
         self._monotonic = clock.monotonic
         self._shares = Shares(local, clock)
         self._refusals = Refusals(clock)
+        self._log_id = log_id
         self._instance = instance
         self._answer_seconds = answer_seconds
         self._queue: deque[Check] = deque()
@@ -119,7 +130,7 @@ class RedisLimiter:
 
     async def show(self) -> None:
         """Show Redis that this instance is there, and learn how many there are; ``run`` does it every few seconds."""
-        await self._ask(Batch(self._shares.told_ms), self._instance)
+        await self._ask(Batch(self._log_id, self._shares.told_ms), self._instance)
 
     def _decide(self, charges: Sequence[Charge], *, takes: bool) -> Verdict | Awaitable[Verdict]:
         if self._waiting == 0 and (known := self._find_known(charges, takes=takes)) is not None:
@@ -143,7 +154,7 @@ class RedisLimiter:
         if late := self._count_late(checks):
             self._answer(late)
             return
-        batch = Batch(self._shares.told_ms)
+        batch = Batch(self._log_id, self._shares.told_ms)
         for check in checks:
             if check.answer.cancelled():
                 continue

@@ -13,7 +13,7 @@ from sanctum_messaging.adapters.redis.connection import open_redis
 from sanctum_messaging.adapters.redis.limiter import RedisLimiter
 from sanctum_messaging.domain.limits import Charge, Limit, Scope
 from tests.conftest import HandClock
-from tests.redis_limiting import limiting, take, until
+from tests.redis_limiting import LOG, limiting, take, until
 from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ DAY_MS = 86_400_000
 SEND = Limit("send-user", Scope.USER, 20, DAY_MS)
 ONCE = Limit("once", Scope.USER, 1, DAY_MS)
 ANN = [Charge(SEND, "ann")]
+INSTANCES = f"sanctum:limits:{{{LOG}}}:instances"
 
 
 @pytest.fixture
@@ -74,6 +75,14 @@ async def learn_of_each_other(*limiters: RedisLimiter) -> None:
 async def test_two_instances_are_exact_together(here: RedisLimiter, there: RedisLimiter) -> None:
     assert await count_passed(here, there) == SEND.max
     assert here.counts.local == there.counts.local == 0
+
+
+async def test_installations_that_share_a_redis_count_apart(here: RedisLimiter, redis: Redis) -> None:
+    assert await count_passed(here) == SEND.max
+    async with limiting(redis, log_id="log-2") as other:
+        await learn_of_each_other(here, other)
+        assert here.instances == other.instances == 1
+        assert await count_passed(other) == SEND.max
 
 
 async def test_the_clocks_of_the_instances_do_not_matter(redis: Redis) -> None:
@@ -185,11 +194,11 @@ async def test_keys_are_in_one_slot_and_go_in_time(here: RedisLimiter, redis: Re
     await take(here, [Charge(short, "ann{x}"), *ANN])
     keys = await buckets(redis)
     assert len(keys) == 2
-    assert all(key.startswith(b"sanctum:{limits}:") for key in keys)
+    assert all(key.startswith(b"sanctum:limits:{log-1}:") for key in keys)
     left = sorted([await redis.pttl(key) for key in keys])
     assert left[0] <= 1_000
     assert 0 < left[1] <= DAY_MS / SEND.max
-    assert 0 < await redis.pttl("sanctum:{limits}:instances") <= 10_000
+    assert 0 < await redis.pttl(INSTANCES) <= 10_000
 
 
 @pytest.mark.parametrize("damage", ["", "x", "1:", "1:2:3", "-1:0", "99999999999999:0", "9" * 400 + ":0"])
@@ -215,7 +224,7 @@ async def test_instances_are_counted_until_they_show_themselves_no_more(
     await learn_of_each_other(here, there)
     assert here.instances == there.instances == 2
     now, _ = await redis.time()
-    await redis.zadd("sanctum:{limits}:instances", {"gone": (now - 11) * 1000, "ahead": (now + 3600) * 1000})
+    await redis.zadd(INSTANCES, {"gone": (now - 11) * 1000, "ahead": (now + 3600) * 1000})
     await learn_of_each_other(here)
     assert here.instances == 2
 
@@ -223,7 +232,9 @@ async def test_instances_are_counted_until_they_show_themselves_no_more(
 async def test_fewer_instances_are_believed_only_after_all_had_time_to_show_themselves(
     redis: Redis, clock: HandClock
 ) -> None:
-    here, there = (RedisLimiter(redis, clock, MemoryLimiter(clock), instance=name) for name in ("here", "there"))
+    here, there = (
+        RedisLimiter(redis, clock, MemoryLimiter(clock), log_id=LOG, instance=name) for name in ("here", "there")
+    )
     await learn_of_each_other(here, there)
     await redis.flushall()
     await here.show()
@@ -246,7 +257,7 @@ async def test_an_emptied_redis_with_no_script_is_no_fault(here: RedisLimiter, r
 
 async def test_before_redis_was_ever_there_the_instance_counts_by_itself(clock: HandClock) -> None:
     redis = open_redis("redis://127.0.0.1:1")
-    limiter = RedisLimiter(redis, clock, MemoryLimiter(clock), instance="alone")
+    limiter = RedisLimiter(redis, clock, MemoryLimiter(clock), log_id=LOG, instance="alone")
     assert await count_passed(limiter) == SEND.max
     assert (await limiter.look(ANN))[0].remaining == 0
     task = asyncio.create_task(limiter.run())
