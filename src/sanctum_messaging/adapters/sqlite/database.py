@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 import msgspec
 
+from sanctum_messaging.adapters.sqlite.checkpoints import Checkpoints
 from sanctum_messaging.domain.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _WRITER_PRAGMAS = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
-PRAGMA wal_autocheckpoint = 1000;
 PRAGMA cache_size = -16384;
 """
 _READER_PRAGMAS = """
@@ -78,6 +78,7 @@ class Database:
         connection.set_busy_timeout(BUSY_MS)
         for _ in connection.execute(_WRITER_PRAGMAS):
             pass
+        Checkpoints(connection, busy_ms=BUSY_MS)
         self._writer = connection
 
     def close(self) -> None:

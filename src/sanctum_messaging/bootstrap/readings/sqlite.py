@@ -18,7 +18,12 @@ def sqlite_readings(database: Database) -> list[Reading]:
     wal = path.with_name(f"{path.name}-wal")
     return [
         Reading("sqlite_bytes", "The database's file.", lambda: _size_of(path), "gauge"),
-        Reading("sqlite_wal_bytes", "What is committed and not in that file yet.", lambda: _size_of(wal), "gauge"),
+        Reading(
+            "sqlite_wal_bytes",
+            "The WAL's file: up to 32 MiB, more only while a reader is in the way.",
+            lambda: _size_of(wal),
+            "gauge",
+        ),
     ]
 
 
