@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import inspect
 
 from sanctum_messaging.protocol.resources import FieldProblem
+from sanctum_messaging.protocol.scalars import MAX_METADATA_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def _walk(wanted: inspect.Type, value: object, path: str) -> Iterator[FieldProbl
         case inspect.ListType():
             yield from _walk_list(wanted, value, path)
         case inspect.RawType() | inspect.AnyType():
-            yield from _walk_texts(value, path)
+            yield from _walk_texts(value, path, MAX_METADATA_DEPTH)
         case _:
             code = _find_scalar_fault(wanted, value)
             if code is not None:
@@ -92,20 +93,25 @@ def _walk_list(wanted: inspect.ListType, value: object, path: str) -> Iterator[F
         yield from _walk(wanted.item_type, item, f"{path}[{index}]")
 
 
-def _walk_texts(value: object, path: str) -> Iterator[FieldProblem]:
-    """Yield the texts, names of fields included, that no database and no client could hold."""
+def _walk_texts(value: object, path: str, levels: int) -> Iterator[FieldProblem]:
+    """Yield the texts, names of fields included, that no database and no client could hold.
+
+    What is nested in more levels than metadata may have is not looked into: neither the stack nor a path grows with it.
+    """
     match value:
         case str():
             code = _find_text_fault(value)
             if code is not None:
                 yield FieldProblem(field=path, code=code)
+        case list() | dict() if levels == 0:
+            yield FieldProblem(field=path, code="too_deep")
         case list():
             for index, item in enumerate(value):
-                yield from _walk_texts(item, f"{path}[{index}]")
+                yield from _walk_texts(item, f"{path}[{index}]", levels - 1)
         case dict():
             for name, item in value.items():
-                yield from _walk_texts(name, path)
-                yield from _walk_texts(item, _join(path, name))
+                yield from _walk_texts(name, path, levels)
+                yield from _walk_texts(item, _join(path, name), levels - 1)
 
 
 def _find_scalar_fault(wanted: inspect.Type, value: object) -> str | None:

@@ -65,6 +65,9 @@ def _find_fault(data: bytes) -> str | None:
         value = msgspec.json.decode(data)
     except msgspec.ValidationError:
         return "too_large"
+    except RecursionError:
+        # What decoded the document around it skipped over it with a little more of the stack left.
+        return "too_deep"
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotJSONError from None
     return "too_deep" if _is_deeper(value, MAX_METADATA_DEPTH) else None

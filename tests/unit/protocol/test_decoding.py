@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from msgspec import Raw, Struct
 
@@ -59,6 +61,21 @@ def test_names_the_fields_at_fault() -> None:
 )
 def test_refuses_what_no_database_can_hold(raw: bytes, fault: str) -> None:
     assert faults_of(raw) == [fault]
+
+
+@pytest.mark.parametrize("leaf", [rb'"\u0000"', rb'"\ud800"'])
+def test_what_is_nested_as_deep_as_the_stack_is_refused_like_anything_deeper(leaf: bytes) -> None:
+    """Some can parse what others can't walk through any more."""
+    for levels in range(sys.getrecursionlimit() - 150, sys.getrecursionlimit() + 10):
+        raw = b'{"text": "a", "rest": ' + b"[" * levels + leaf + b"]" * levels + b"}"
+        with pytest.raises((NotJSONError, FieldFaultsError)):
+            decoder.decode(raw)
+
+
+def test_a_name_is_told_no_deeper_than_metadata_may_be() -> None:
+    name = b"x" * 64
+    raw = b'{"text": "a", "rest": ' + (b'{"%b": ' % name) * 300 + rb'["\u0000"]' + b"}" * 301
+    assert faults_of(raw) == [f"rest{f'.{name.decode()}' * 8} too_deep"]
 
 
 @pytest.mark.parametrize("raw", [rb'{"text": "\ud83d\ude00"}', rb'{"text": "\\u0000"}', rb'{"text": "\\ud800"}'])

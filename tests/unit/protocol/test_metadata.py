@@ -40,6 +40,8 @@ def test_is_empty_where_there_is_none() -> None:
         (b'{"a":"' + b"x" * 4_089 + b'"}', "too_long"),
         (nested(9), "too_deep"),
         (b'{"a":[[[[[[[[]]]]]]]]}', "too_deep"),
+        # Deeper than the stack.
+        (b'{"a":' + b"[" * 2_000 + b"]" * 2_000 + b"}", "too_deep"),
         (b'{"a":1e400}', "too_large"),
     ],
 )
