@@ -18,14 +18,18 @@ LOOK_SECONDS = 5.0
 
 
 class Gate:
-    """Tells whether the instance should be given requests: not while it stops, and not while writes fail.
+    """Tells whether the instance should be given requests: not while it stops, nor while it can serve nobody.
 
-    ``faults`` names what is wrong and keeps nobody from being served.
+    That is while writes fail, and where ``can_admit`` says that nobody's token can be proven. ``faults`` names what is
+    wrong, also if it keeps nobody from being served.
     """
 
-    def __init__(self, probe: WriteProbe, faults: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self, probe: WriteProbe, faults: Callable[[], Iterable[str]], can_admit: Callable[[], bool] = lambda: True
+    ) -> None:
         self._probe = probe
         self._faults = faults
+        self._can_admit = can_admit
         self._closed = False
         self.told = Readiness("ready")
         """What the last look found; a few seconds old at most while ``watched``."""
@@ -59,6 +63,6 @@ class Gate:
             return Readiness("not_ready", "stopping")
         proven = await self._probe.check()
         reasons = (*proven.reasons, *self._faults())
-        if proven.state == "not_ready" or not reasons:
-            return proven
-        return Readiness("degraded", reasons=reasons)
+        if proven.state == "not_ready" or not self._can_admit():
+            return Readiness("not_ready", reasons=reasons)
+        return Readiness("degraded", reasons=reasons) if reasons else proven

@@ -9,7 +9,7 @@ import msgspec
 
 from sanctum_messaging.adapters.jwt.claims import Issuer
 from sanctum_messaging.adapters.jwt.development import DEVELOPMENT, DevelopmentIssuer, DevelopmentKeyError
-from sanctum_messaging.adapters.jwt.jwks import FileDocument, HTTPDocument, JWKSCache, read_key_file
+from sanctum_messaging.adapters.jwt.jwks import KEEP_MS, FileDocument, HTTPDocument, JWKSCache, read_key_file
 from sanctum_messaging.adapters.jwt.keys import ALGORITHMS, KeySetError, StaticKeys, parse_key_set
 from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
 from sanctum_messaging.config import ConfigError, Fault, IssuerSettings
@@ -58,6 +58,12 @@ def token_verifier(config: Config, now: Callable[[], int]) -> JWTVerifier:
         ],
         now,
     )
+
+
+def find_keyless(verifier: JWTVerifier) -> list[str]:
+    """Name the issuers whose tokens can't be proven now: their keys were never read, or not for too long."""
+    caches = {name: each.keys for name, each in verifier.trusted.items() if isinstance(each.keys, JWKSCache)}
+    return [name for name, cache in caches.items() if cache.age_ms is None or cache.age_ms >= KEEP_MS]
 
 
 def _single_issuer(config: Config) -> IssuerSettings:

@@ -13,7 +13,7 @@ from sanctum_messaging.api.request_counts import RequestCounts
 from sanctum_messaging.api.services import ApiSettings, Services
 from sanctum_messaging.bootstrap.administration import open_administration
 from sanctum_messaging.bootstrap.gate import Gate
-from sanctum_messaging.bootstrap.identity import development_issuer, token_verifier
+from sanctum_messaging.bootstrap.identity import development_issuer, find_keyless, token_verifier
 from sanctum_messaging.bootstrap.instance import Instance, access_log, faults_of
 from sanctum_messaging.bootstrap.rate_limits import rate_limits_of
 from sanctum_messaging.bootstrap.readings import instance_readings
@@ -90,7 +90,7 @@ async def open_service(
 def _serving(
     config: Config, instance: Instance, share_metrics: ShareMetrics, *, admission: Admission, verifier: JWTVerifier
 ) -> Service:
-    gate = Gate(WriteProbe(instance.storage.store, instance.clock), lambda: faults_of(instance))
+    gate = _gate_of(instance, verifier)
     requests, intake = RequestCounts(), Intake(limits_of_process())
     readings = [
         *process_readings(instance.loop_lag, gate),
@@ -123,3 +123,12 @@ def _serving(
         )
     )
     return Service(asgi, instance.hub, gate, intake)
+
+
+def _gate_of(instance: Instance, verifier: JWTVerifier) -> Gate:
+    return Gate(
+        WriteProbe(instance.storage.store, instance.clock),
+        lambda: (*faults_of(instance), *(["keys_unread"] if find_keyless(verifier) else ())),
+        # With the keys of some issuers there is somebody to serve.
+        can_admit=lambda: len(find_keyless(verifier)) < len(verifier.trusted),
+    )
