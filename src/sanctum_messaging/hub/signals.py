@@ -39,19 +39,17 @@ class Signals:
             self._tell(signal)
 
     def follow(self) -> None:
-        """Tell what waited for an event that was just applied."""
+        """Tell what waited for the event that was just applied."""
         if self._early:
-            self._release_early(self._monotonic())
+            for signal in self._early.release_at(self._ring.tail.position):
+                self.take(signal)
 
     def tick(self, now: float) -> None:
         """Tell what was held back until now, and forget what came too early for too long."""
-        self._release_early(now)
-        for signal in self._reads.release(now):
-            self._tell(signal)
-
-    def _release_early(self, now: float) -> None:
         for signal in self._early.release(self._ring.tail.position, now):
             self.take(signal)
+        for signal in self._reads.release(now):
+            self._tell(signal)
 
     def _tell(self, signal: Signal) -> None:
         frame = frame_text(encode_frame(present_signal(signal)))
