@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass, field
 
 FUNCTIONS = frozenset(
-    {"count", "histogram_quantile", "increase", "max", "min", "rate", "scalar", "sum", "topk"},
+    {"absent", "count", "histogram_quantile", "increase", "max", "min", "rate", "scalar", "sum", "topk"},
 )
 """Those that our expressions use; Prometheus knows them all."""
 GROUPING = frozenset({"by", "on", "without"})
 WORDS = GROUPING | {"and", "group_left", "group_right", "or", "unless"}
 _TOKEN = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*")|(?P<number>\d+(?:\.\d+)?(?:e\d+)?)|(?P<range>\[(?:\d+[smhd]|\$__rate_interval)\])'
-    r"|(?P<name>[A-Za-z_:][\w:]*)|(?P<operator>[=!]~|[=!<>]=|[-+*/<>=(){},])|(?P<space>\s+)"
+    r"|(?P<offset>offset \d+[smhd])|(?P<name>[A-Za-z_:][\w:]*)|(?P<operator>[=!]~|[=!<>]=|[-+*/<>=(){},])"
+    r"|(?P<space>\s+)"
 )
 _PAIRS = {")": "(", "}": "{"}
 

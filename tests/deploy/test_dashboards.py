@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
+import subprocess
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +117,22 @@ def test_no_alert_mixes_installations(alert: dict[str, Any]) -> None:
     assert all("job" in re.findall(r"\w+", each) for each in aggregations)
     assert "scalar" not in alert["expr"]
     assert set(jobs) <= {("=~", "sanctum.*")}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+def test_they_fire_when_they_should_by_the_judgement_of_prometheus() -> None:
+    command = ["promtool", "test", "rules", str(ROOT / "tests" / "deploy" / "alerts_test.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_instances_are_not_compared_by_what_they_told_at_different_moments() -> None:
+    # Scrapes are seconds apart, in which a busy log grows by thousands.
+    compared = [alert["expr"] for alert in alerts() if re.search(r"\) - on \(", alert["expr"])]
+
+    assert compared
+    assert [each for each in compared if not re.search(r"offset \d+m\) - on", each)] == []
 
 
 def test_sends_over_sockets_count_for_slow_sends() -> None:

@@ -29,6 +29,9 @@ async def test_a_stopping_instance_is_not_ready_but_alive(api: Api) -> None:
     assert refused(response, 503, "stopping")["retryable"]
     assert response.headers["retry-after"] == "1"
     got(await api.nobody.get("/healthz"), 200)
+    # It is told apart from what somebody has to be called for.
+    shown = (await api.nobody.get("/metrics")).text
+    assert re.findall(r'^sanctum_readiness\{state="(\w+)"\} 1.0$', shown, re.MULTILINE) == ["stopping"]
 
 
 async def test_metrics_count_appends(api: Api) -> None:

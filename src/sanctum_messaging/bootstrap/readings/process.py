@@ -10,10 +10,11 @@ from sanctum_messaging.observability.logging import count_dropped_lines
 from sanctum_messaging.observability.metrics import Reading
 
 if TYPE_CHECKING:
+    from sanctum_messaging.api.services import Readiness
     from sanctum_messaging.bootstrap.gate import Gate
     from sanctum_messaging.observability.loop_lag import LoopLag
 
-_STATES = ("ready", "degraded", "not_ready")
+_STATES = ("ready", "degraded", "not_ready", "stopping")
 
 
 def process_readings(loop_lag: LoopLag, gate: Gate) -> list[Reading]:
@@ -23,8 +24,9 @@ def process_readings(loop_lag: LoopLag, gate: Gate) -> list[Reading]:
         Reading("build_info", "The version.", lambda: {(version, python): 1}, "gauge", ("version", "python")),
         Reading(
             "readiness",
-            "1 for the state that /readyz tells, looked at every 5 s whether or not somebody asks.",
-            lambda: {state: int(gate.told.state == state) for state in _STATES},
+            "1 for the state that /readyz tells, looked at every 5 s whether or not somebody asks; of the two in which "
+            "it answers 503, stopping is wanted.",
+            lambda: {state: int(_state_of(gate.told) == state) for state in _STATES},
             "gauge",
             "state",
         ),
@@ -33,3 +35,8 @@ def process_readings(loop_lag: LoopLag, gate: Gate) -> list[Reading]:
         ),
         Reading("log_lines_dropped", "Lines of the log that nobody took in time.", count_dropped_lines),
     ]
+
+
+def _state_of(told: Readiness) -> str:
+    """Name the state; nobody is called out of bed for a stop."""
+    return told.code if told.code == "stopping" else told.state
