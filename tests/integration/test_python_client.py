@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -203,20 +204,41 @@ async def test_an_id_that_was_made_up_leads_to_no_other_call(here: Here) -> None
         assert len((await ann.list_participants(made.id)).participants) == 2
 
 
-async def test_what_leads_elsewhere_is_no_success() -> None:
-    """Such as the page of a proxy that wants one to sign in first."""
+@asynccontextmanager
+async def redirecting() -> AsyncGenerator[tuple[str, list[bytes]]]:
+    """Stand for a proxy that wants everybody to sign in first; give what it was asked for."""
+    asked: list[bytes] = []
 
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split()[1])
+        writer.write(
+            f"HTTP/1.1 302 Found\r\nLocation: {url}/login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with API(f"http://127.0.0.1:{port}", token="t") as api:
-            with pytest.raises(Refused, match=r"^http_302:"):
-                await api.delete_message("m", version=None)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield url, asked
+
+
+async def test_what_leads_elsewhere_is_no_success() -> None:
+    async with redirecting() as (url, asked), API(url, token="t") as api:
+        with pytest.raises(Refused, match=r"^http_302:") as refused:
+            await api.delete_message("m", version=None)
+        assert (refused.value.problem.retryable, asked) == (True, [b"/v1/messages/m"])
+
+
+async def test_a_socket_that_is_led_elsewhere_is_tried_again() -> None:
+    waits = asyncio.Event()
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        redirecting() as (url, asked),
+        Client(url, token="t", on_state=lambda state: waits.set() if state is State.WAITING else None),
+    ):
+        await waits.wait()
+        assert asked == [b"/v1/ws"]
 
 
 async def test_a_service_that_is_not_there() -> None:

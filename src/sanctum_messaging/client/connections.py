@@ -134,6 +134,7 @@ class Connections:
         if refused.status == _UNAUTHENTICATED:
             await self._renew(token, refused)
         elif refused.problem.retryable:
+            _logger.info("There is no connection: %s", refused)
             await self._wait_after(NO_CODE, at_least=refused.retry_after or 0.0)
         else:
             raise refused

@@ -7,7 +7,7 @@ import msgspec
 from sanctum_messaging.protocol.codes import PROBLEMS
 from sanctum_messaging.protocol.resources import FieldProblem, Problem
 
-_LEAST_SERVER_ERROR = 500
+_CLIENT_ERRORS = range(400, 500)
 _TRY_LATER = frozenset({408, 425, 429})
 _decoder = msgspec.json.Decoder(Problem)
 
@@ -24,7 +24,7 @@ def read_problem(status: int, retry_after: str | None, body: bytes | None) -> Pr
             code=f"http_{status}",
             detail="",
             request_id="",
-            retryable=status >= _LEAST_SERVER_ERROR or status in _TRY_LATER,
+            retryable=status not in _CLIENT_ERRORS or status in _TRY_LATER,
             retry_after_ms=_milliseconds(retry_after),
         )
 

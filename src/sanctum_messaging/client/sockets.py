@@ -107,6 +107,14 @@ class WebSocket:
             raise SocketGone(NO_CODE if gone.rcvd is None else gone.rcvd.code) from gone
 
 
+class _Connect(connect):
+    """Follows no redirect, as calls over HTTP don't: it comes from something before the service."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Leave it at the answer."""
+        return exc
+
+
 def websocket_opener(url: str, *, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> OpenSocket:
     """Open sockets at the service whose HTTP address this is."""
     address = "ws" + url.removeprefix("http") + "/v1/ws"
@@ -115,7 +123,7 @@ def websocket_opener(url: str, *, headers: Mapping[str, str], tls: ssl.SSLContex
     async def open_socket(token: str) -> Socket:
         try:
             return WebSocket(
-                await connect(
+                await _Connect(
                     address,
                     subprotocols=[Subprotocol(SUBPROTOCOL)],
                     additional_headers={**headers, "Authorization": f"Bearer {token}"},
