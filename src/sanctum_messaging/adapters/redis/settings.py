@@ -27,7 +27,8 @@ class BusSettings:
     max_hints: int = 1_000
     envelope_events: int = 256
     """Of one envelope: what a receiver applies within 2-3 ms, without a break."""
-    envelope_bytes: int = 1024 * 1024
+    envelope_bytes: int = 128 * 1024
     """Of one envelope, unless a single event is larger."""
     round_envelopes: int = 4
-    """That are sent before Redis is asked how it went, for which it has a second."""
+    """That are sent before Redis is asked how it went, for which it has a second. What takes longer is sent again, so a
+    round of the largest has to get through every link that is fit for it in half of that: 10 Mbit/s."""

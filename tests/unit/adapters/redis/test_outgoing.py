@@ -53,6 +53,12 @@ def test_an_envelope_is_bounded_in_events_and_in_bytes_and_holds_at_least_one() 
     assert queue.ranges() == [(1, 2), (3, 3), (4, 4)]
 
 
+def test_the_largest_round_gets_through_a_slow_link_in_time() -> None:
+    queue = Queue()
+    queue.add(committed(range(1, 501), "x" * 8_000))
+    assert 400_000 < sum(len(sheet.content) for sheet in queue.take(TAIL, 0.0)) < 10_000_000 / 8 / 2
+
+
 def test_a_round_is_bounded_and_signals_wait_for_the_events_before_them() -> None:
     queue = Queue(envelope_events=1, round_envelopes=2)
     queue.add(committed([1, 2, 3]))
