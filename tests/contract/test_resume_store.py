@@ -136,6 +136,19 @@ async def test_a_session_ends_by_being_dropped_or_by_time(resumes: ResumeStore, 
     assert await resumes.load("id2.1.secret", ANN) is None
 
 
+async def test_a_run_of_sessions_is_dropped_each_as_if_alone(resumes: ManyResumes) -> None:
+    tokens = [f"id{number}.1.secret" for number in range(5)]
+    for number, token in enumerate(tokens):
+        await resumes.persist(token, state_of(number), DAY)
+    (taken_over,) = await resumes.load_many([(tokens[1], ANN)])
+    assert taken_over is not None
+    dropped = [tokens[3], "no token", "id9.1.secret", tokens[1], "id2.7.secret", tokens[3]]
+    assert await resumes.drop_many(dropped) == [None] * len(dropped)
+    left = [tokens[0], taken_over[1], tokens[2], tokens[3], tokens[4]]
+    found = await resumes.load_many([(token, ANN) for token in left])
+    assert [None if each is None else each[0].cursor.position for each in found] == [0, 1, None, None, 4]
+
+
 async def test_a_run_of_sessions_is_taken_over_each_as_if_alone(resumes: ManyResumes) -> None:
     tokens = [f"id{number}.1.secret" for number in range(5)]
     for number, token in enumerate(tokens):

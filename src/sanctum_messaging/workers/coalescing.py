@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.domain.model import Actor, ReadMarker
     from sanctum_messaging.ports.clock import Clock
-    from sanctum_messaging.ports.resume_store import ResumeState
+    from sanctum_messaging.ports.resume_store import DropReason, ResumeState
     from sanctum_messaging.ports.store import MoveMarker, Store
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class ReadMarkerWriter:
 
 
 class ManyResumeStates(Protocol):
-    """A resume store that takes many states, or takes many sessions over, in one commit."""
+    """A resume store that takes many states, takes many sessions over, or forgets many, in one commit."""
 
     async def load_many(self, loads: Sequence[tuple[str, Actor]]) -> Sequence[tuple[ResumeState, str] | None]:
         """Take them over, each as if alone; none for each that is not the actor's to resume."""
@@ -79,6 +79,10 @@ class ManyResumeStates(Protocol):
 
     async def persist_many(self, states: Sequence[tuple[str, ResumeState, int]]) -> Sequence[bool]:
         """Store them; false for each that was superseded."""
+        ...
+
+    async def drop_many(self, resume_tokens: Sequence[str]) -> Sequence[None]:
+        """Forget the sessions whose stored generation is not newer than the token's."""
         ...
 
 
@@ -111,3 +115,19 @@ class ResumeStateLoader:
     async def load(self, resume_token: str, actor: Actor) -> tuple[ResumeState, str] | None:
         """Take one session over; see ``ports.resume_store``."""
         return await self._coalescer.submit((resume_token, actor))
+
+
+class ResumeStateDropper:
+    """Forgets sessions in few commits, however many clients leave at once."""
+
+    def __init__(self, store: ManyResumeStates, clock: Clock) -> None:
+        """Forget through the resume store."""
+        self._coalescer: Coalescer[str, None] = Coalescer(store.drop_many, clock)
+        self.batcher = self._coalescer.batcher
+        self.run = self._coalescer.run
+        self.close = self._coalescer.close
+
+    async def drop(self, resume_token: str, reason: DropReason) -> None:
+        """Forget one session; see ``ports.resume_store``."""
+        del reason
+        await self._coalescer.submit(resume_token)

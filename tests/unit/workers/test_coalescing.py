@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.domain.errors import InvalidError, NotFoundError
-from sanctum_messaging.domain.model import ReadMarker, Seq
+from sanctum_messaging.domain.model import Cursor, DeviceId, Position, ReadMarker, Seq, SessionId
+from sanctum_messaging.ports.resume_store import ResumeState
 from sanctum_messaging.ports.store import MoveMarker
-from sanctum_messaging.workers.coalescing import Coalescer, ReadMarkerWriter
+from sanctum_messaging.workers.coalescing import Coalescer, ReadMarkerWriter, ResumeStateDropper
 from tests.support import TENANT, Arranged, user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
     from tests.conftest import HandClock
 
@@ -35,6 +38,29 @@ async def test_markers_that_wait_are_moved_in_one_commit(store: SQLiteStore, clo
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(each) for each in results] == [ReadMarker, NotFoundError, InvalidError, ReadMarker]
     assert results[3] == ReadMarker(Seq(4), 0)
+
+
+async def test_sessions_that_end_at_once_are_dropped_in_few_commits(database: Database, clock: HandClock) -> None:
+    resumes = SQLiteResumeStore(database, clock)
+    state = ResumeState(TENANT, user("ann"), DeviceId("phone"), SessionId("s1"), Cursor(Position(1), "0000abcd"), 1)
+    tokens = [f"id{number}.1.secret" for number in range(300)]
+    await resumes.persist_many([(token, state, 60) for token in tokens])
+    commits = 0
+
+    def count() -> bool:
+        nonlocal commits
+        commits += 1
+        return False
+
+    database.writer.set_commit_hook(count)
+    dropper = ResumeStateDropper(resumes, clock)
+    leaving = [asyncio.ensure_future(dropper.drop(token, "bye")) for token in tokens]
+    await asyncio.sleep(0)
+    dropper.close()
+    await dropper.run()
+    await asyncio.gather(*leaving)
+    assert commits == 2  # 256 and the rest
+    assert database.writer.execute("SELECT count(*) FROM resume_state").get == 0
 
 
 async def test_a_failed_write_is_told_to_all_and_the_next_goes_on(clock: HandClock) -> None:

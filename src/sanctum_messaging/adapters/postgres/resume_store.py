@@ -32,7 +32,10 @@ ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, generation = excluded.g
 WHERE excluded.generation >= resume_state.generation
 RETURNING id, generation
 """
-_DROP = "DELETE FROM resume_state WHERE id = $1 AND generation <= $2"
+_DROP = """
+DELETE FROM resume_state s USING unnest($1::text[], $2::bigint[]) AS w (id, generation)
+WHERE s.id = w.id AND s.generation <= w.generation
+"""
 _FORGET = """
 DELETE FROM resume_state WHERE ctid = ANY (ARRAY(SELECT ctid FROM resume_state WHERE expires_at <= $1 LIMIT $2))
 RETURNING 1
@@ -92,9 +95,14 @@ class PostgresResumeStore:
     async def drop(self, resume_token: str, reason: DropReason) -> None:
         """Forget the session; see the port."""
         del reason
-        token = ResumeToken.find(resume_token)
-        if token is not None:
-            await self._database.write(_DROP, token.id, token.generation, repeatable=True)
+        await self.drop_many([resume_token])
+
+    async def drop_many(self, resume_tokens: Sequence[str]) -> Sequence[None]:
+        """Forget a run of sessions in one commit."""
+        tokens = ResumeToken.find_all(resume_tokens)
+        ids, generations = [token.id for token in tokens], [token.generation for token in tokens]
+        await self._database.write(_DROP, ids, generations, repeatable=True)
+        return [None] * len(resume_tokens)
 
 
 def _taken_over(actor: Actor, successor: ResumeToken, row: asyncpg.Record) -> tuple[ResumeState, str]:

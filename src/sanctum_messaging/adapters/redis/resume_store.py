@@ -90,9 +90,15 @@ class RedisResumeStore:
     async def drop(self, resume_token: str, reason: DropReason) -> None:
         """Forget the session; see the port. While Redis is not available it is left to its time."""
         del reason
-        token = ResumeToken.find(resume_token)
-        if token is not None:
-            await self.availability.ask(lambda: self._drop(keys=[_key(token)], args=[token.generation]))
+        await self.drop_many([resume_token])
+
+    async def drop_many(self, resume_tokens: Sequence[str]) -> Sequence[None]:
+        """Forget a run of sessions in one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for token in ResumeToken.find_all(resume_tokens):
+                await self._drop(keys=[_key(token)], args=[token.generation], client=pipeline)
+            await self.availability.ask(pipeline.execute)
+        return [None] * len(resume_tokens)
 
     async def _add_load(
         self, pipeline: Pipeline, token: ResumeToken, successor: ResumeToken, actor: Actor, *, now: int

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sanctum_messaging.domain.errors import InvalidCursorError
 from sanctum_messaging.domain.model import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 GRACE_MS = 60_000
 """How long the token before the present one is still good: a welcome may be lost with its socket."""
@@ -32,6 +36,11 @@ class ResumeToken:
         if len(parts) != _PARTS or not (parts[1].isascii() and parts[1].isdigit()) or len(parts[1]) > _MAX_DIGITS:
             return None
         return cls(parts[0], int(parts[1]), parts[2])
+
+    @classmethod
+    def find_all(cls, texts: Iterable[str]) -> list[ResumeToken]:
+        """Read tokens, in the order of their ids, without what is none."""
+        return sorted((token for text in texts if (token := cls.find(text)) is not None), key=lambda token: token.id)
 
     @classmethod
     def parse(cls, text: str) -> ResumeToken:

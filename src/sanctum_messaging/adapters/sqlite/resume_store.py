@@ -48,7 +48,11 @@ ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, generation = excluded.g
     session_id = excluded.session_id, secret_hash = excluded.secret_hash, expires_at = excluded.expires_at
 """
 _Row: TypeAlias = tuple[str, str, str, str, str, str, int, str, int]
-_DROP = "DELETE FROM resume_state WHERE id = ? AND generation <= ?"
+_DROP = """
+DELETE FROM resume_state WHERE id IN (
+    SELECT s.id FROM json_each(:tokens) AS w
+    CROSS JOIN resume_state AS s ON s.id = w.value ->> 0 AND s.generation <= w.value ->> 1)
+"""
 _FORGET = """
 DELETE FROM resume_state WHERE id IN (SELECT id FROM resume_state WHERE expires_at <= ? LIMIT ?)
 """
@@ -85,9 +89,13 @@ class SQLiteResumeStore:
     async def drop(self, resume_token: str, reason: DropReason) -> None:
         """Forget the session; see the port."""
         del reason
-        token = ResumeToken.find(resume_token)
-        if token is not None:
-            await self._database.write(lambda connection: connection.execute(_DROP, (token.id, token.generation)))
+        await self.drop_many([resume_token])
+
+    async def drop_many(self, resume_tokens: Sequence[str]) -> Sequence[None]:
+        """Forget a run of sessions in one commit."""
+        tokens = encode([(token.id, token.generation) for token in ResumeToken.find_all(resume_tokens)])
+        await self._database.write(lambda connection: connection.execute(_DROP, {"tokens": tokens}))
+        return [None] * len(resume_tokens)
 
 
 @dataclass(slots=True)
