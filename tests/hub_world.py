@@ -130,6 +130,8 @@ class World:
         """What tokens prove, where it is more than the user that they are named after."""
         self.revoked: set[str] = set()
         """The users whose tokens are withdrawn; the hub learns of it when it is told to look."""
+        self.distrusted: set[str] = set()
+        """The users whose tokens were proven by a key that is withdrawn."""
         self.forbidden_origin = "https://evil.example"
         self.writer = Writer(store, self.publish, clock)
         self.markers = ReadMarkerWriter(store, clock)
@@ -167,6 +169,7 @@ class World:
             on_frame=self._perform,
             admit_frame=self._admit,
             is_revoked=self.is_revoked,
+            is_trusted=lambda who: who.bearer not in self.distrusted,
             take_on=self._take_on,
             settings=self.settings,
             sweep_seconds=lambda: self.sweep_seconds,

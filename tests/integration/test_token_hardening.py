@@ -20,6 +20,8 @@ from joserfc.jwk import OctKey
 from sanctum_messaging.adapters.jwt import jwks
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import ConfigError, load_config
+from sanctum_messaging.hub import connection
+from sanctum_messaging.protocol.codes import CloseCode
 from tests.identity_provider import (
     AUDIENCE,
     EC,
@@ -34,12 +36,15 @@ from tests.identity_provider import (
     running_provider,
     sign,
 )
+from tests.integration.asgi_socket import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, MutableMapping
     from pathlib import Path
 
     from starlette.types import ASGIApp
+
+    from sanctum_messaging.hub.hub import WebSocketHub
 
 NOW_S = int(time.time())
 UNAUTHENTICATED = 4501
@@ -51,6 +56,7 @@ class Gateway:
     """The running service, the provider that it trusts, and the ways in."""
 
     asgi: ASGIApp
+    hub: WebSocketHub
     client: httpx2.AsyncClient
     provider: Provider
 
@@ -138,7 +144,7 @@ async def opened(data_dir: Path, provider: Provider) -> AsyncGenerator[Gateway]:
     async with open_service(config) as service:
         transport = httpx2.ASGITransport(service.asgi, raise_app_exceptions=True)
         async with httpx2.AsyncClient(transport=transport, base_url="http://sanctum.test") as client:
-            yield Gateway(service.asgi, client, provider)
+            yield Gateway(service.asgi, service.hub, client, provider)
 
 
 @pytest.fixture
@@ -270,6 +276,26 @@ async def test_s_t3_while_the_provider_keeps_one_waiting_the_others_are_served(
     assert (await waiting).status_code == 200
     await gateway.assert_accepted(sign(now(), STRANGER, kid="new"))
     await gateway.assert_refused(sign(now()))
+
+
+async def test_s_t3_a_withdrawn_key_ends_the_sockets_whose_tokens_it_proved(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "COOLDOWN_MS", 0)
+    monkeypatch.setattr(connection, "KEY_SECONDS", 0)
+    old, kept = sign(now(exp=NOW_S + 10**9)), sign(now(), EC, algorithm="ES256", kid="ec")
+    headers = [{"Authorization": f"Bearer {token}"} for token in (old, kept)]
+    async with open_socket(gateway.asgi, headers[0]) as ended, open_socket(gateway.asgi, headers[1]) as other:
+        for socket in (ended, other):
+            await socket.hello()
+        gateway.provider.body = published(rsa=RSA, ec=EC, new=STRANGER)
+        await gateway.assert_accepted(sign(now(), STRANGER, kid="new"))
+
+        gateway.hub.tick()
+
+        await ended.assert_closed(CloseCode.TOKEN_EXPIRED)
+        await other.assert_replied(await other.push("ping"))
+    await gateway.assert_refused(old)
 
 
 async def test_s_t3_without_any_keys_the_answer_is_that_nobody_can_tell(tmp_path: Path) -> None:

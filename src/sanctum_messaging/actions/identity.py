@@ -35,6 +35,7 @@ async def authenticate(verifier: TokenVerifier, token: str) -> Actor:
         service=SERVICE_SCOPE in proven.scopes,
         token_id=proven.token_id,
         issued_at=proven.issued_at or Millis(0),
+        proven_by=proven.proven_by,
     )
 
 

@@ -84,6 +84,7 @@ class Instance:
             on_frame=recorded(create_on_frame(self.ports), tokens.audit),
             admit_frame=admit_frames_with(limits),
             is_revoked=tokens.known.is_revoked,
+            is_trusted=admission.trusts,
             take_on=take_on_with(self.handshakes, limits),
             settings=HubSettings(
                 now=clock.now,

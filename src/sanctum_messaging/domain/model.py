@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType, Self
+from typing import NamedTuple, NewType, Self
 
 from sanctum_messaging.domain.errors import InvalidCursorError
 
@@ -63,6 +63,13 @@ ORIGIN = Cursor(Position(0), "00000000")
 """The cursor before the first event."""
 
 
+class ProvingKey(NamedTuple):
+    """Which key proved a token, and whose it is."""
+
+    issuer: str
+    thumbprint: str
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The authenticated caller.
@@ -70,7 +77,7 @@ class Actor:
     ``service`` is true for a token whose scope holds ``messaging:admin``: no rank is asked of it. ``impersonating`` is
     true when such a token names another user with ``Act-As``; ``user`` is then that user and ``subject`` the token's
     own. ``token_id`` and ``issued_at`` are what a revocation may name; a token that does not say when it was issued
-    counts as older than any.
+    counts as older than any. ``proven_by`` is what the token rests on, and so does a socket, for as long as it is open.
     """
 
     tenant: TenantId
@@ -84,6 +91,7 @@ class Actor:
     subject: UserId | None = None
     token_id: str | None = None
     issued_at: Millis = Millis(0)
+    proven_by: ProvingKey | None = None
 
     @property
     def bearer(self) -> UserId:

@@ -81,6 +81,10 @@ class Admission:
         """
         self._revocations.check(actor)
 
+    def trusts(self, actor: Actor) -> bool:
+        """Tell whether the token of who was let in would still be proven by the key that proved it."""
+        return actor.proven_by is None or self._verifier.trusts(actor.proven_by)
+
     async def _identify(self, visit: Visit) -> Actor:
         try:
             actor = await authenticate(self._verifier, visit.token)

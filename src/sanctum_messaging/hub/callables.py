@@ -142,6 +142,14 @@ class IsRevoked(Protocol):
         ...
 
 
+class IsTrusted(Protocol):
+    """Knows which keys prove tokens, in memory: it is asked for every connection every few seconds."""
+
+    def __call__(self, actor: Actor, /) -> bool:
+        """Tell whether what proved the token of this caller has not been withdrawn since."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Callables:
     """All that the hub calls outside itself, the log aside."""
@@ -153,4 +161,5 @@ class Callables:
     on_frame: OnFrame
     admit_frame: AdmitFrame
     is_revoked: IsRevoked
+    is_trusted: IsTrusted
     take_on: TakeOn

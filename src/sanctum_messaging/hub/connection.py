@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sanctum_messaging.observability.hot_events import Fields
     from sanctum_messaging.ports.transport import Transport
 
+KEY_SECONDS = 10.0
+"""How often it is asked whether the key that proved the token was withdrawn: to learn that may take minutes anyway."""
 _GONE = 1006
 """Stands for a client that went away by itself; never sent."""
 _WITHOUT_STATE = frozenset((CloseCode.NORMAL, CloseCode.REPLACED))
@@ -66,6 +68,8 @@ class Connection:
         """Whether the socket was full when it was last looked at: it may have moved since, or not."""
         self._asked_for: Millis | None = None
         """The expiry because of which the client was asked for a fresh token."""
+        self._key_due = 0.0
+        """When to ask for the token's key again."""
 
     @property
     def phase(self) -> Phase:
@@ -145,7 +149,7 @@ class Connection:
             self.close(due)
         elif (was_full or self._was_full) and self.delivery.is_stalled(now):
             self.close(CloseCode.SLOW)
-        elif actor is not None and not self._holds_token(actor, wall_ms):
+        elif actor is not None and not self._holds_token(actor, now, wall_ms):
             self.close(CloseCode.TOKEN_EXPIRED)
         else:
             if due is not None:
@@ -154,8 +158,15 @@ class Connection:
                 self._persisting = True
                 self.spawn(self._persist)
 
-    def _holds_token(self, actor: Actor, wall_ms: int) -> bool:
-        """Ask for a fresh token once the present one ends soon; false when it has been over for too long."""
+    def _holds_token(self, actor: Actor, now: float, wall_ms: int) -> bool:
+        """Ask for a fresh token once the present one ends soon; false when it has been over for too long.
+
+        It is over, too, when its key is withdrawn: whoever has got hold of a key makes tokens that never expire.
+        """
+        if now >= self._key_due:
+            self._key_due = now + KEY_SECONDS
+            if not self._parts.callables.is_trusted(actor):
+                return False
         left = actor.expires_at - wall_ms
         if left > self._settings.token_notice_ms:
             return True

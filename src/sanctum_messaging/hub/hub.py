@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Authenticate,
         DropResumeState,
         IsRevoked,
+        IsTrusted,
         LoadResumeState,
         OnFrame,
         PersistResumeState,
@@ -75,6 +76,7 @@ class WebSocketHub:
     ``invalidate`` is told of each conversation whose set of participants changed; none: nothing that is known holds.
     ``take_on`` is asked of each handshake, before anything is done for it.
     Of ``is_revoked`` it asks for each connection that begins, and for all when told to ``end_revoked``.
+    Of ``is_trusted`` it asks for each again and again: a token whose key is withdrawn counts as expired.
     ``write_event`` takes what the log tells of each connection, its beginning and its end.
     """
 
@@ -89,6 +91,7 @@ class WebSocketHub:
         on_frame: OnFrame,
         admit_frame: AdmitFrame = admit_all,
         is_revoked: IsRevoked = lambda _: False,
+        is_trusted: IsTrusted = lambda _: True,
         take_on: TakeOn = take_all_on,
         settings: HubSettings | None = None,
         sweep_seconds: Callable[[], float | None] = lambda: None,
@@ -107,6 +110,7 @@ class WebSocketHub:
             on_frame,
             admit_frame,
             is_revoked,
+            is_trusted,
             self._drain.guard(take_on),
         )
         self._ring = Ring(max_bytes=self.settings.ring_bytes, max_events=self.settings.ring_events)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sanctum_messaging.domain.model import DeviceId, Millis, SessionId, TenantId, UserId
+    from sanctum_messaging.domain.model import DeviceId, Millis, ProvingKey, SessionId, TenantId, UserId
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 
@@ -33,6 +33,7 @@ class VerifiedToken:
     expires_at: Millis
     token_id: str | None = None
     issued_at: Millis | None = None
+    proven_by: ProvingKey | None = None
 
 
 class TokenVerifier(Protocol):
@@ -48,4 +49,8 @@ class TokenVerifier(Protocol):
             UnauthenticatedError: the token is not valid; ``refused`` says why, and nothing of what the token holds.
             UnavailableError: nothing can be proven now, since the provider's keys could not be read.
         """
+        ...
+
+    def trusts(self, key: ProvingKey) -> bool:
+        """Tell whether the key that proved a token has not been withdrawn since, as far as that is known; cheap."""
         ...

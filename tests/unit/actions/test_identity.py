@@ -4,7 +4,7 @@ import pytest
 
 from sanctum_messaging.actions.identity import act_for, authenticate
 from sanctum_messaging.domain.errors import FieldFault, ForbiddenError, InvalidError, UnauthenticatedError
-from sanctum_messaging.domain.model import Actor, DeviceId, Millis, SessionId, TenantId, UserId
+from sanctum_messaging.domain.model import Actor, DeviceId, Millis, ProvingKey, SessionId, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken, is_name
 
 
@@ -18,6 +18,9 @@ class KnownTokens:
         if token not in self._tokens:
             raise UnauthenticatedError
         return self._tokens[token]
+
+    def trusts(self, key: ProvingKey) -> bool:
+        return any(token.proven_by == key for token in self._tokens.values())
 
 
 def proven(

@@ -106,6 +106,19 @@ class TestTimeouts:
         world.pass_time(0.2)
         await ben.assert_closed(4005)
 
+    async def test_whose_tokens_key_was_withdrawn_it_is_closed_with_4005_and_may_resume(
+        self, world: World, sockets: Sockets
+    ) -> None:
+        ada, ben = await sockets.live("ada"), await sockets.live("ben")
+        world.pass_time(1)
+        world.distrusted.add("ben")
+        world.pass_time(10)
+        await ben.assert_closed(4005)
+        await ada.settle(world.hub.tail)
+        world.distrusted.clear()
+        again = await sockets.connect("ben", resumeToken=ben.welcome["resumeToken"])
+        assert again.welcome["resumed"] is True
+
     async def test_a_minute_before_its_tokens_expiry_it_is_asked_for_a_fresh_one_once(
         self, world: World, sockets: Sockets
     ) -> None:

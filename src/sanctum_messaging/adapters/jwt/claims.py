@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from sanctum_messaging.adapters.jwt.keys import ALGORITHMS
-from sanctum_messaging.domain.model import DEFAULT_TENANT, DeviceId, Millis, SessionId, TenantId, UserId
+from sanctum_messaging.domain.model import DEFAULT_TENANT, DeviceId, Millis, ProvingKey, SessionId, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken, is_name
 
 LEEWAY_MS = 30_000
@@ -76,8 +76,8 @@ class Claims:
             raise TokenRefused("not valid yet")
 
 
-def read_claims(payload: bytes, issuer: Issuer) -> Claims:
-    """Read the claims of a token that this issuer signed.
+def read_claims(payload: bytes, issuer: Issuer, thumbprint: str) -> Claims:
+    """Read the claims of a token that this issuer signed, with the key of this thumbprint.
 
     Raises:
         TokenRefused: one is missing or malformed, or the token is another issuer's or meant for somebody else.
@@ -95,6 +95,7 @@ def read_claims(payload: bytes, issuer: Issuer) -> Claims:
         expires_at=Millis(claims.get("exp", _SECONDS) * 1000),
         token_id=claims.find_name("jti"),
         issued_at=None if issued_at is None else Millis(issued_at * 1000),
+        proven_by=ProvingKey(issuer.name, thumbprint),
     )
     # What was issued in the future would count as newer than whatever is revoked now.
     begins = max(claims.find("nbf", _SECONDS) or 0, issued_at or 0)

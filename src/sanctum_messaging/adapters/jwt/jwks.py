@@ -74,6 +74,7 @@ class JWKSCache:
         self._issuer = issuer
         self._look_seconds = look_seconds
         self._keys: tuple[VerificationKey, ...] = ()
+        self._published: frozenset[str] = frozenset()
         self.failures = 0
         """Reads that brought no keys."""
         self._loaded_at = -KEEP_MS
@@ -114,6 +115,9 @@ class JWKSCache:
     def trusts(self, key: VerificationKey) -> bool:
         self._refresh_when_old()
         return key in self._current()
+
+    def publishes(self, thumbprint: str) -> bool:
+        return thumbprint in self._published
 
     def _current(self) -> tuple[VerificationKey, ...]:
         return self._keys if self._now() - self._loaded_at < KEEP_MS else ()
@@ -179,6 +183,7 @@ class JWKSCache:
         if keys != self._keys:
             log.info("jwks_changed", issuer=self._issuer, keys=len(keys))
         self._keys, self._loaded_at = keys, self._now()
+        self._published = frozenset(key.thumbprint for key in keys)
         return True
 
 

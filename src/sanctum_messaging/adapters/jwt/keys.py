@@ -79,6 +79,10 @@ class KeySource(Protocol):
         """Tell whether the issuer still publishes the key."""
         ...
 
+    def publishes(self, thumbprint: str) -> bool:
+        """Tell whether such a key was among the issuer's when they were last read, however long ago; cheap."""
+        ...
+
     async def close(self) -> None:
         """Stop reading."""
         ...
@@ -98,6 +102,9 @@ class StaticKeys:
 
     def trusts(self, key: VerificationKey) -> bool:
         return key in self._keys
+
+    def publishes(self, thumbprint: str) -> bool:
+        return any(key.thumbprint == thumbprint for key in self._keys)
 
     async def close(self) -> None:
         """There is nothing to stop."""

@@ -19,6 +19,7 @@ from sanctum_messaging.domain.errors import UnauthenticatedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sanctum_messaging.domain.model import ProvingKey
     from sanctum_messaging.ports.identity import VerifiedToken
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -79,6 +80,9 @@ class JWTVerifier:
             raise UnauthenticatedError(refused=refusal.reason) from None
         return claims.token
 
+    def trusts(self, key: ProvingKey) -> bool:
+        return self.trusted[key.issuer].keys.publishes(key.thumbprint)
+
     async def _prove(self, token: bytes) -> Claims:
         digest = hashlib.sha256(token).digest()
         known = self.proven.find(digest)
@@ -96,7 +100,7 @@ class JWTVerifier:
         if not keys:
             raise TokenRefused("no key of the issuer fits kid and alg")
         key = _find_signer(token, header.alg, keys)
-        claims = read_claims(payload, trusted.issuer)
+        claims = read_claims(payload, trusted.issuer, key.thumbprint)
         self.proven.remember(digest, _Proof(claims, trusted, key))
         return claims
 

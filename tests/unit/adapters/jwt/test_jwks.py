@@ -224,6 +224,22 @@ async def test_a_token_proven_before_ends_with_its_key(
     await assert_accepted(verifier, sign(claims(), NEW, kid="new"))
 
 
+async def test_what_rests_on_a_key_ends_when_it_is_withdrawn_and_not_with_its_provider(
+    provider: Provider, cache: JWKSCache, clock: MovingClock
+) -> None:
+    await cache.start()
+    provider.status = 500
+    clock.pass_seconds(90_000)
+    with pytest.raises(UnavailableError):
+        await cache.find("ed", "EdDSA")
+    assert cache.publishes(ED.thumbprint())
+
+    provider.status, provider.body = 200, published(new=NEW)
+    clock.pass_seconds(30)
+    assert await kids(cache, "new") == ["new"]
+    assert not cache.publishes(ED.thumbprint())
+
+
 async def test_a_key_of_the_same_name_replaces_the_old(
     provider: Provider, cache: JWKSCache, clock: MovingClock
 ) -> None:

@@ -175,9 +175,9 @@ async def test_claim_names_are_configured(clock: MovingClock) -> None:
 def test_s_t5_claims_are_read_for_the_issuer_whose_keys_proved_them() -> None:
     payload = json.dumps(claims()).encode()
 
-    assert read_claims(payload, Issuer(ISSUER, AUDIENCE)).token.subject == "alice"
+    assert read_claims(payload, Issuer(ISSUER, AUDIENCE), "").token.subject == "alice"
     with pytest.raises(TokenRefused, match="another issuer"):
-        read_claims(payload, Issuer("https://b.example", AUDIENCE))
+        read_claims(payload, Issuer("https://b.example", AUDIENCE), "")
 
 
 # Time, and what is remembered.

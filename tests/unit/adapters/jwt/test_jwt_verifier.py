@@ -10,11 +10,12 @@ from joserfc.jwk import OctKey
 
 from sanctum_messaging.adapters.jwt.keys import MODELS
 from sanctum_messaging.adapters.jwt.verifier import JWTVerifier
-from sanctum_messaging.domain.model import Millis, TenantId, UserId
+from sanctum_messaging.domain.model import Millis, ProvingKey, TenantId, UserId
 from sanctum_messaging.ports.identity import VerifiedToken
 from tests.identity_provider import (
     EC,
     ED,
+    ISSUER,
     NOW,
     PS_ONLY,
     RSA,
@@ -63,6 +64,7 @@ async def test_each_allowed_algorithm_proves(verifier: JWTVerifier, algorithm: s
         session=None,
         scopes=frozenset(),
         expires_at=Millis(NOW + 3_600_000),
+        proven_by=ProvingKey(ISSUER, key.thumbprint()),
     )
 
 

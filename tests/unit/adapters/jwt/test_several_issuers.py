@@ -15,7 +15,7 @@ from sanctum_messaging.adapters.jwt.jwks import HTTPDocument, JWKSCache
 from sanctum_messaging.adapters.jwt.keys import parse_key_set
 from sanctum_messaging.adapters.jwt.verifier import JWTVerifier, TrustedIssuer
 from sanctum_messaging.domain.errors import UnavailableError
-from sanctum_messaging.domain.model import TenantId
+from sanctum_messaging.domain.model import ProvingKey, TenantId
 from tests.identity_provider import (
     AUDIENCE,
     EC,
@@ -142,6 +142,7 @@ async def test_a_key_withdrawn_by_one_issuer_ends_no_token_of_another(clock: Mov
     await assert_refused(verifier, first)
     await assert_accepted(verifier, second)
     assert of_second.searches == 1
+    assert [verifier.trusts(ProvingKey(each.name, ED.thumbprint())) for each in (A, B)] == [False, True]
 
 
 # Providers that misbehave: S-T3.
