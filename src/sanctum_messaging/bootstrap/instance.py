@@ -20,7 +20,12 @@ from sanctum_messaging.hub.settings import HubSettings
 from sanctum_messaging.observability.hot_events import find_write_event
 from sanctum_messaging.observability.loop_lag import LoopLag
 from sanctum_messaging.ports import Ports
-from sanctum_messaging.workers.coalescing import ReadMarkerWriter, ResumeStateLoader, ResumeStateWriter
+from sanctum_messaging.workers.coalescing import (
+    ReadMarkerWriter,
+    ResumeStateDropper,
+    ResumeStateLoader,
+    ResumeStateWriter,
+)
 from sanctum_messaging.workers.participant_cache import ParticipantCache
 from sanctum_messaging.workers.retention import run_retention
 from sanctum_messaging.workers.writer import Writer
@@ -69,6 +74,7 @@ class Instance:
         self.markers = ReadMarkerWriter(store, clock)
         self.resume_states = ResumeStateWriter(sharing.resume_states, clock)
         self.takeovers = ResumeStateLoader(sharing.resume_states, clock)
+        self.farewells = ResumeStateDropper(sharing.resume_states, clock)
         self.participants = ParticipantCache(store, clock, sharing.participants, use_memory=sharing.is_heard)
         self.ports = Ports(
             store=store, log=self.writer, markers=self.markers, participants=self.participants, bus=bus, clock=clock
@@ -79,7 +85,7 @@ class Instance:
             authenticate=authenticate_with(admission, limits, origin_policy(config)),
             load_resume_state=announcing(self.takeovers.load, bus),
             persist_resume_state=self.resume_states.persist,
-            drop_resume_state=sharing.resume_states.drop,
+            drop_resume_state=self.farewells.drop,
             log=store,
             on_frame=recorded(create_on_frame(self.ports), tokens.audit),
             admit_frame=admit_frames_with(limits),
@@ -122,7 +128,8 @@ class Instance:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[None]:
-        writers = (self.writer, self.markers, self.resume_states, self.takeovers, self.tokens.audit)
+        resumption = (self.resume_states, self.takeovers, self.farewells)
+        writers = (self.writer, self.markers, *resumption, self.tokens.audit)
         async with asyncio.TaskGroup() as tasks:
             retention = tasks.create_task(run_retention(self.storage.store, self.clock))
             for each in writers:

@@ -30,6 +30,7 @@ def instance_readings(instance: Instance) -> list[Reading]:
                 "read_marker": instance.markers.batcher,
                 "resume_state": instance.resume_states.batcher,
                 "takeover": instance.takeovers.batcher,
+                "farewell": instance.farewells.batcher,
             }
         ),
         *instance.storage.readings,
