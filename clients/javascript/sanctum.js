@@ -532,7 +532,9 @@ export class Client {
     /** @type {Record<string, string>} */
     const sent = { ...headers, Authorization: `Bearer ${await this.#askToken(asked)}` };
     if (body !== undefined) sent['Content-Type'] = 'application/json';
-    const init = { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) };
+    const said = body === undefined ? undefined : JSON.stringify(body);
+    // What leads elsewhere comes from something before the service, and what is found there is no answer of ours.
+    const init = /** @type {RequestInit} */ ({ method, headers: sent, body: said, redirect: 'error' });
     return this.#platform.fetch(this.#url + path, init).catch(lost);
   }
 

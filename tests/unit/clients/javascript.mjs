@@ -460,15 +460,15 @@ const behaviours = {
   'a call bears the token, and a fresh one where that is refused': async () => {
     const calls = [];
     const fetch = async (address, init) => {
-      calls.push([init.method, address, init.headers, init.body]);
+      calls.push([init.method, address, init.headers, init.body, init.redirect]);
       return calls.length === 1 ? answer(401, problem('unauthenticated')) : answer(200, { conversations: [] });
     };
     const world = new World({ fetch });
     await world.client.listConversations({ limit: 2 });
     const address = 'https://chat.test/v1/conversations?limit=2';
     equal(calls, [
-      ['GET', address, { Authorization: 'Bearer token-1' }, undefined],
-      ['GET', address, { Authorization: 'Bearer token-2' }, undefined],
+      ['GET', address, { Authorization: 'Bearer token-1' }, undefined, 'error'],
+      ['GET', address, { Authorization: 'Bearer token-2' }, undefined, 'error'],
     ]);
     equal(world.asked, [false, true]);
   },
