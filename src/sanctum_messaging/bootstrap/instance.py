@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.clock import Clock
 
 
+LAST_WRITES_SECONDS = 1.0
+"""How long the end waits for what is written then, which takes milliseconds unless the database is silent. Nobody waits
+for it any more: all requests were answered, or cut off."""
 MANY_FAILURES = 3
 """One failed batch is a deadlock or a dropped connection; so many one after the other are not."""
 
@@ -132,14 +135,16 @@ class Instance:
         writers = (self.writer, self.markers, *resumption, self.tokens.audit)
         async with asyncio.TaskGroup() as tasks:
             retention = tasks.create_task(run_retention(self.storage.store, self.clock))
-            for each in writers:
-                tasks.create_task(each.run())
+            runs = [tasks.create_task(each.run()) for each in writers]
             try:
                 yield
             finally:
                 retention.cancel()
                 for each in writers:
                     each.close()
+                _, late = await asyncio.wait(runs, timeout=LAST_WRITES_SECONDS)
+                for run in late:
+                    run.cancel()
 
     @asynccontextmanager
     async def _delivering(self) -> AsyncGenerator[None]:

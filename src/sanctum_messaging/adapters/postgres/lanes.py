@@ -24,9 +24,9 @@ ACQUIRE_SECONDS = 2.0
 ANSWER_SECONDS = 6.0
 """A little more than the server's own limit for a statement: who stays silent for so long is gone with his
 connection."""
-CLOSE_SECONDS = 6.0
-"""A little more than the server's limit for a statement: what is under way at the end may finish."""
-_GOODBYE_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+"""What is under way at the end may finish, unless the server is silent. Who stops has 5 s for everything."""
+GOODBYE_SECONDS = 0.5
 
 
 class Lane:
@@ -72,12 +72,7 @@ class Lane:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in self._take_idle():
-            try:
-                await connection.close(timeout=_GOODBYE_SECONDS)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                # It ends either way; the server hears of it from the closed socket.
-                connection.terminate()
+        await asyncio.gather(*map(_close, self._take_idle()))
 
     def _forget(self, task: asyncio.Task[list[asyncpg.Record]]) -> None:
         """Take the end of a statement: what went wrong is its caller's, and nobody's if he has left."""
@@ -145,3 +140,11 @@ class Lane:
         for _ in places:
             self._places.put_nowait(None)
         return [connection for connection in places if connection is not None]
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=GOODBYE_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # It ends either way; the server hears of it from the closed socket.
+        connection.terminate()
