@@ -134,7 +134,7 @@ class SlowHub(Hearing):
 
 
 async def test_it_ends_when_it_is_cancelled_at_whatever_moment(here: Instance) -> None:
-    for turns in range(200):
+    for turns in range(80):
         task = asyncio.create_task(here.bus.run())
         here.bus.signal(TYPING)
         for _ in range(turns % 40):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sanctum_messaging.adapters.redis import contents
@@ -12,6 +12,7 @@ from tests.unit.adapters.redis import happened
 
 @pytest.mark.parametrize("kind", EventKind)
 @given(data=st.data())
+@settings(max_examples=30)
 def test_an_event_of_every_kind_comes_out_as_it_went_in(kind: EventKind, data: st.DataObject) -> None:
     event = data.draw(happened.events_of(kind))
     decoded = contents.decode_events(contents.encode_row([contents.encode_event(event)]))
@@ -19,7 +20,8 @@ def test_an_event_of_every_kind_comes_out_as_it_went_in(kind: EventKind, data: s
     assert type(decoded[0].kind) is EventKind
 
 
-@given(st.lists(st.sampled_from(EventKind).flatmap(happened.events_of), max_size=20))
+@given(st.lists(st.sampled_from(EventKind).flatmap(happened.events_of), max_size=5))
+@settings(max_examples=50)
 def test_a_row_keeps_all_its_events_in_order(events: list[Event]) -> None:
     row = contents.encode_row([contents.encode_event(event) for event in events])
     assert contents.decode_events(row) == tuple(events)

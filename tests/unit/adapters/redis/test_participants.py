@@ -66,8 +66,10 @@ async def test_what_somebody_else_wrote_there_is_not_there(
 
 
 async def test_all_is_forgotten_and_nothing_else(shared: RedisParticipants, redis: Redis) -> None:
-    for number in range(3 * SCAN_COUNT):
-        await redis.sadd(f"conv:{{c{number}}}:participants:v1", "")
+    async with redis.pipeline(transaction=False) as pipeline:
+        for number in range(3 * SCAN_COUNT):
+            pipeline.sadd(f"conv:{{c{number}}}:participants:v1", "")
+        await pipeline.execute()
     await redis.set("sanctum:resume:{conv}", "kept")
     await shared.forget_all()
     assert await redis.keys() == [b"sanctum:resume:{conv}"]
