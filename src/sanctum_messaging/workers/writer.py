@@ -138,6 +138,9 @@ class Writer:
     async def _commit_change(self, entry: Entry[Item, Outcome]) -> None:
         if not isinstance(entry.item, Change):
             raise TypeError(type(entry.item))
+        if entry.outcome.done():
+            # He has left while those before him were committed, which may have taken long; nothing of his was sent yet.
+            return
         try:
             outcome = await self._store.append_change(entry.item)
         except UnavailableError as refusal:

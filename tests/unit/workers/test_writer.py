@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sanctum_messaging.domain.model import ConversationId
 from sanctum_messaging.ports.log import Answer, Appended, AppendedMessage, Change
 from sanctum_messaging.workers import batcher
 from sanctum_messaging.workers.writer import Writer
+from tests.hub_client import until
 from tests.support import TENANT, Arranged
 
 if TYPE_CHECKING:
@@ -176,6 +178,31 @@ async def test_what_waited_too_long_or_was_given_up_is_not_written(
             await late
     assert refused.value.code == "overloaded"
     assert given_up.cancelled()
+
+
+async def test_what_is_given_up_behind_a_change_of_its_batch_is_not_written(
+    store: SQLiteStore, arranged: Arranged, clock: HandClock, database: Database
+) -> None:
+    """The database is silent; the callers have left by the time it answers."""
+    conversation = await arranged.create("ann", "bob", "eve", "joe")
+    writer = Writer(store, lambda _: None, clock)
+    removals = [
+        writer.append_change(Change(TENANT, (), (await arranged.removal(conversation, name),), Answer(created=False)))
+        for name in ("bob", "eve", "joe")
+    ]
+    answers = threading.Event()
+    silence = asyncio.create_task(database.write(lambda _: answers.wait(20)))
+    await until(lambda: database.writer.in_transaction)
+    async with running(writer):
+        await until(lambda: writer.queued == 0)
+        for given_up in removals[:2]:
+            given_up.cancel()
+        answers.set()
+        last = await removals[2]
+    await silence
+    assert isinstance(last, Appended)
+    present = await store.read_participants(conversation)
+    assert [each.user_id for each in present.participants] == ["ann", "eve"]
 
 
 async def test_who_waits_behind_a_silent_commit_is_told_in_time(
