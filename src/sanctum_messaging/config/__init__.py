@@ -6,6 +6,7 @@ them at once.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ __all__ = [
     "IssuerSettings",
     "Variable",
     "describe_config",
+    "find_database",
     "is_loopback",
     "load_config",
 ]
@@ -102,8 +104,16 @@ class Config:
 
     @property
     def database_path(self) -> Path:
-        """The file that the SQLite address names."""
-        return Path(unquote(self.database_url.removeprefix(SQLITE)))
+        """The file that the SQLite address names, or leads to: what keeps others off it lies beside the file itself."""
+        return find_database(self.database_url)
+
+
+def find_database(address: str) -> Path:
+    """Read the address of a SQLite file; of a link it is the file that it leads to."""
+    path = unquote(address.removeprefix(SQLITE))
+    # A folder that is a link needs no following: what lies in it is the same by whatever name.
+    is_link = os.path.islink(path)  # noqa: PTH114 - the other one raises where the folder can't be looked into
+    return Path(os.path.realpath(path) if is_link else path)
 
 
 def load_config(

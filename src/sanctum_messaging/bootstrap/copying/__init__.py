@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from urllib.parse import unquote
-
 from sanctum_messaging.bootstrap.storage import check_driver
-from sanctum_messaging.config import ConfigError, Fault
+from sanctum_messaging.config import ConfigError, Fault, find_database
 from sanctum_messaging.config.parsers import POSTGRES, SQLITE, parse_database_url
 
 SOURCE, TARGET = "--from", "--to"
@@ -23,7 +20,7 @@ def copy_installation(source: str, target: str) -> int:
     check_driver("asyncpg", TARGET, "postgres")
     from sanctum_messaging.bootstrap.copying.command import run  # noqa: PLC0415 # The driver is optional.
 
-    return run(Path(unquote(source.removeprefix(SQLITE))), target)
+    return run(find_database(source), target)
 
 
 def _check_address(name: str, address: str, scheme: str | tuple[str, ...]) -> None:
