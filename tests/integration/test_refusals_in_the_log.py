@@ -58,6 +58,7 @@ async def test_who_did_too_much_is_named(tmp_path: Path, lines: Lines) -> None:
         refused(await ann.get(PATH), 429, "rate_limited")
 
     assert [(line["status"], who(line)) for line in lines.of("request")] == [(200, ANN), (429, ANN)]
+    assert [line.get("refused") for line in lines.of("request")] == [None, "read-user"]
 
 
 async def test_whoever_may_not_act_for_others_is_named_himself(api: Api, lines: Lines) -> None:
@@ -98,6 +99,25 @@ async def test_a_socket_tells_at_its_end_how_many_frames_a_limit_refused(tmp_pat
 
     (closed,) = await closed_in(lines)
     assert (closed["frames"], closed["limited"], who(closed)) == (4, 2, ANN)
+
+
+async def test_of_the_frames_that_are_refused_the_first_of_each_kind_is_told_at_once(api: Api, lines: Lines) -> None:
+    ann = Visitor(api, "ann", **PHONE)
+    async with ann.open() as socket:
+        await socket.hello()
+        for _ in range(2):
+            fields = {"conversationId": CANARY, "clientMessageId": "c-1", "body": CANARY}
+            await socket.assert_replied(await socket.push("send", **fields), code="not_found")
+        (line,) = lines.of("frame_refused")
+
+        assert (line["code"], who(line), line["session_id"]) == (
+            "not_found",
+            ANN,
+            lines.of("connection_opened")[0]["session_id"],
+        )
+        shown = (await api.nobody.get("/metrics")).text
+        assert 'sanctum_frames_refused_total{code="not_found"} 2.0' in shown
+    assert CANARY not in lines.text
 
 
 async def test_whose_hello_is_one_too_many_is_named(tmp_path: Path, lines: Lines) -> None:

@@ -40,7 +40,8 @@ class SanctumError(Exception):
     retry_after_ms: int | None = None
     """How long to wait before the same may succeed, where that is known."""
     refused: str | None = None
-    """Why a token was refused, in words of this program. It is for the log: no caller is ever told."""
+    """Why a token was refused, in words of this program, or which limit it was. It is for the log: no caller is ever
+    told."""
 
     def __init__(self, detail: str, *, code: str | None = None, faults: tuple[FieldFault, ...] = ()) -> None:
         """Keep the sentence, the code of this case and the fields at fault."""
@@ -138,16 +139,17 @@ class CursorLostError(SanctumError):
 class RateLimitedError(SanctumError):
     """The caller has done more than he may for now; nothing happened, and nothing was counted against him.
 
-    ``scope`` tells whose limit it is: address, device, session, user or connection.
+    ``scope`` tells whose limit it is: address, device, session, user or connection; ``limit`` which one, to the log.
     """
 
     code = "rate_limited"
 
-    def __init__(self, scope: str, retry_after_ms: int) -> None:
-        """Keep whose limit it is, and after which time the same will be let through."""
+    def __init__(self, scope: str, retry_after_ms: int, limit: str) -> None:
+        """Keep whose limit it is and which, and after which time the same will be let through."""
         super().__init__(f"The limit of this {scope} is reached; wait before trying again.")
         self.scope = scope
         self.retry_after_ms = retry_after_ms
+        self.refused = limit
 
 
 class UnavailableError(SanctumError):

@@ -91,7 +91,7 @@ class Handshakes:
         key = self._find_key(address)
         if key is not None and self._places[key] >= self._settings.per_address:
             self.refused[Refusal.ADDRESS] += 1
-            raise RateLimitedError(Scope.ADDRESS, self._wait_ms(ADDRESS_SPREAD_SECONDS))
+            raise RateLimitedError(Scope.ADDRESS, self._wait_ms(ADDRESS_SPREAD_SECONDS), "sockets-address")
         self._check_load(self._monotonic())
         if key is None:
             return _leave_nothing

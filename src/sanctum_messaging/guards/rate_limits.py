@@ -164,7 +164,7 @@ class RateLimits:
 
     def _refuse(self, limit: Limit, retry_after_ms: int) -> None:
         self.refused[limit.name] += 1
-        raise RateLimitedError(limit.scope, retry_after_ms)
+        raise RateLimitedError(limit.scope, retry_after_ms, limit.name)
 
 
 class Shadow:

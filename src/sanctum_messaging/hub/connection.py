@@ -19,6 +19,7 @@ from sanctum_messaging.protocol.session import Due, Phase, ServerSession
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sanctum_messaging.domain.errors import SanctumError
     from sanctum_messaging.domain.model import Actor, Millis
     from sanctum_messaging.hub.opening import Handshake
     from sanctum_messaging.hub.registry import Parts
@@ -113,8 +114,11 @@ class Connection:
             # Of an outage the database's own part tells in full; here it would be told once per connection.
             _logger.warning("stream_unreadable", code=error.code)
         else:
-            _logger.error("connection_failed", exc_info=error)
+            _logger.error("connection_failed", session_id=self._caller.id, exc_info=error)
         self.close(CloseCode.INTERNAL)
+
+    def tell_refusal(self, error: SanctumError) -> None:
+        self._tell("frame_refused", {"code": error.code, "refused": error.refused})
 
     def close(self, code: CloseCode) -> None:
         """Close with a code; the first call counts."""
@@ -210,7 +214,7 @@ class Connection:
         try:
             await self._wind_up(self._closing, is_gone=is_gone)
         except Exception:
-            _logger.exception("connection_not_ended_well")
+            _logger.exception("connection_not_ended_well", session_id=self._caller.id)
         finally:
             self._forget()
 

@@ -23,6 +23,8 @@ class HubCounters:
     """Looks at the database: for a hole, or because it was time."""
     frames_above: int = 0
     """Frames that came faster than they may."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Frames that were answered with a problem, by its code."""
     resets: int = 0
     """How often the log turned out to be another one."""
     closes: Counter[int] = field(default_factory=Counter)

@@ -85,6 +85,8 @@ class Dialogue:
         """Frames that came, well-formed or not."""
         self.limited = 0
         """Those of them that a limit refused."""
+        self._told: tuple[str, ...] = ()
+        """The codes of the problems that the log was told of."""
         self.listening = True
         """Whether the next frame is waited for; false while earlier ones have to be finished first."""
 
@@ -248,10 +250,18 @@ class Dialogue:
         if isinstance(error, RefusedFrameError):
             frame_id = error.frame_id or frame_id
             error = _present_refusal(error)
-        self.limited += isinstance(error, RateLimitedError)
-        self._caller.refused = error.refused or self._caller.refused
+        self._note(error)
         problem = present_problem(error, self._caller.id)
         self._delivery.reply(Error(problem=problem, id=UNSET if frame_id is None else frame_id))
+
+    def _note(self, error: SanctumError) -> None:
+        """Count a refusal; the first with each code is told at once, since the socket may stay open for days."""
+        self.limited += isinstance(error, RateLimitedError)
+        self._caller.refused = error.refused or self._caller.refused
+        self._parts.source.counters.refusals[error.code] += 1
+        if error.code not in self._told:
+            self._told = (*self._told, error.code)
+            self._owner.tell_refusal(error)
 
 
 _NOTHING = FrameResult()

@@ -45,4 +45,4 @@ class FloodGate:
 
     def refusal(self) -> RateLimitedError:
         """Say how long to wait to the sender of the frame that was just held back."""
-        return RateLimitedError("connection", math.ceil(self._wait * 1000))
+        return RateLimitedError("connection", math.ceil(self._wait * 1000), "frames")

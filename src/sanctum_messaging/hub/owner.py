@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sanctum_messaging.domain.errors import SanctumError
     from sanctum_messaging.protocol.codes import CloseCode
     from sanctum_messaging.protocol.session import Phase
 
@@ -33,6 +34,10 @@ class Owner(Protocol):
 
     def fail(self, error: Exception) -> None:
         """Close the connection for something that went wrong, and tell of it in the log."""
+        ...
+
+    def tell_refusal(self, error: SanctumError) -> None:
+        """Tell in the log that a frame was refused."""
         ...
 
     def read_on(self) -> None:

@@ -52,7 +52,7 @@ async def test_a_refused_frame_is_not_begun_and_stops_no_other(world: World, soc
     async def admit(who: Actor, frame: Send | Read | Typing, /) -> None:
         asked.append(f"{who.user} {type(frame).__name__}")
         if isinstance(frame, Send) and frame.client_message_id == "m-1":
-            raise RateLimitedError("device", 250)
+            raise RateLimitedError("device", 250, "send-device")
 
     world.admit_frame = admit
     ada = await sockets.live("ada")

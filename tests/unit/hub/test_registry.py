@@ -13,6 +13,7 @@ from sanctum_messaging.protocol.session import Phase
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sanctum_messaging.domain.errors import SanctumError
     from sanctum_messaging.protocol.codes import CloseCode
     from tests.hub_world import World
 
@@ -25,6 +26,9 @@ class Holder:
         raise AssertionError(work)
 
     def fail(self, error: Exception) -> None:
+        raise error
+
+    def tell_refusal(self, error: SanctumError) -> None:
         raise error
 
     def read_on(self) -> None:

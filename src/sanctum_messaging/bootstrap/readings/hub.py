@@ -51,6 +51,12 @@ def hub_readings(hub: WebSocketHub, handshakes: Handshakes) -> list[Reading]:
             lambda: {str(reason): count for reason, count in handshakes.refused.items()},
             label="reason",
         ),
+        Reading(
+            "frames_refused",
+            "Frames of sockets that were answered with an error, by its problem's code.",
+            lambda: dict(counts.refusals),
+            label="code",
+        ),
         Reading("fell_behind", "Times a live connection read too slowly.", lambda: counts.fell_behind),
         Reading("resyncs", "Times a client's cursor was not in the log.", lambda: counts.resyncs),
         Reading("sweeps", "Looks at the database for what nothing had told of.", lambda: counts.sweeps),
