@@ -40,7 +40,8 @@ _PLANS = {
 }
 
 
-def _plan(*, examples: int, fixed: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def plan(*, examples: int, fixed: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Try so many plans: always the same, or others each time."""
     return settings(
         max_examples=int(os.environ.get("SANCTUM_EXAMPLES", examples)),
         deadline=None,
@@ -51,7 +52,7 @@ def _plan(*, examples: int, fixed: bool) -> Callable[[Callable[..., None]], Call
     )
 
 
-@_plan(examples=25, fixed=True)
+@plan(examples=25, fixed=True)
 @given(**_PLANS)
 def test_every_socket_is_handed_its_stream(steps: list[tuple[str, int]], **sizes: int) -> None:
     asyncio.run(_play(steps, **sizes))
@@ -59,7 +60,7 @@ def test_every_socket_is_handed_its_stream(steps: list[tuple[str, int]], **sizes
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1_800)
-@_plan(examples=1_500, fixed=False)
+@plan(examples=1_500, fixed=False)
 @given(**_PLANS)
 def test_every_socket_is_handed_its_stream_for_long(steps: list[tuple[str, int]], **sizes: int) -> None:
     asyncio.run(_play(steps, **sizes))
