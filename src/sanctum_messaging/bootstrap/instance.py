@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 LAST_WRITES_SECONDS = 1.0
 """How long the end waits for what is written then, which takes milliseconds unless the database is silent. Nobody waits
 for it any more: all requests were answered, or cut off."""
-MANY_FAILURES = 3
-"""One failed batch is a deadlock or a dropped connection; so many one after the other are not."""
 
 
 class Instance:
@@ -163,7 +161,7 @@ class Instance:
 def faults_of(instance: Instance) -> tuple[str, ...]:
     """Name what is wrong with an instance and keeps nobody from being served."""
     own = {
-        "appends_fail": instance.writer.counts.failures_in_a_row >= MANY_FAILURES,
+        "appends_fail": instance.writer.is_failing,
         "event_loop_late": instance.loop_lag.is_late(),
         "revocations_unreadable": not instance.tokens.is_current,
     }

@@ -31,6 +31,10 @@ Outcome: TypeAlias = AppendedMessage | Appended | Stale
 
 _log = structlog.get_logger()
 
+MANY_FAILURES = 3
+"""One failed batch is a deadlock or a dropped connection; so many one after the other are not."""
+REMEMBERED_SECONDS = 60.0
+"""How long failures count that nothing has followed: where nobody sends, no commit tells that they are over."""
 _DRAFT_OVERHEAD_BYTES = 512
 _EVENT_BYTES = 6_000
 """A change's event holds at most a title and 4 KiB of metadata."""
@@ -48,11 +52,14 @@ class WriterCounts:
     failures: int = 0
     failures_in_a_row: int = 0
     """Since anything was committed."""
+    failed_at: float = float("-inf")
+    """When the last of them was, by the monotonic clock."""
 
-    def note_failure(self) -> None:
+    def note_failure(self, now: float) -> None:
         """Count a batch that was not committed, or not as a whole."""
         self.failures += 1
         self.failures_in_a_row += 1
+        self.failed_at = now
 
 
 class Writer:
@@ -67,6 +74,7 @@ class Writer:
     ) -> None:
         """``on_committed`` is called on the event loop after each commit, in the order of positions."""
         self._tracer = tracer
+        self._monotonic = clock.monotonic
         self.counts = WriterCounts()
         self._store = store
         self._on_committed = on_committed
@@ -78,6 +86,12 @@ class Writer:
     def queued(self) -> int:
         """How many appends wait."""
         return len(self.batcher)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether one batch after the other was not committed, the last of them a moment ago."""
+        is_fresh = self._monotonic() - self.counts.failed_at < REMEMBERED_SECONDS
+        return is_fresh and self.counts.failures_in_a_row >= MANY_FAILURES
 
     def append_message(self, draft: MessageDraft) -> asyncio.Future[AppendedMessage]:
         """Append a message; see ``ports.log.Log``."""
@@ -127,7 +141,7 @@ class Writer:
             self._publish(batch.committed)
 
     async def _commit_one_by_one(self, entries: Sequence[Entry[Item, Outcome]], fault: Exception) -> None:
-        self.counts.note_failure()
+        self.counts.note_failure(self._monotonic())
         if len(entries) == 1:
             _log.error("append_failed", exc_info=fault)
             entries[0].resolve(fault)
@@ -146,7 +160,7 @@ class Writer:
         except UnavailableError as refusal:
             self._refuse([entry], refusal)
         except Exception as fault:  # noqa: BLE001 - the caller gets it; the writer goes on
-            self.counts.note_failure()
+            self.counts.note_failure(self._monotonic())
             _log.error("append_failed", exc_info=fault)
             entry.resolve(fault)
         else:
@@ -164,7 +178,7 @@ class Writer:
             self._on_committed(committed)
 
     def _refuse(self, entries: Sequence[Entry[Item, Outcome]], refusal: SanctumError) -> None:
-        self.counts.note_failure()
+        self.counts.note_failure(self._monotonic())
         _log.warning("append_refused", code=refusal.code, entries=len(entries), cause=type(refusal.__cause__).__name__)
         for entry in entries:
             entry.resolve(refusal)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.workers.writer import Writer
+import pytest
+
+from sanctum_messaging.workers.writer import REMEMBERED_SECONDS, Writer
 from tests.support import Arranged
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from sanctum_messaging.adapters.sqlite.database import Database
     from sanctum_messaging.adapters.sqlite.store import SQLiteStore
     from tests.conftest import HandClock
@@ -36,19 +40,37 @@ async def test_the_queue_tells_how_long_how_many_and_how_fast(store: SQLiteStore
     assert round(times.commits.total, 6) == 0.3
 
 
-async def test_failures_in_a_row_end_with_a_commit(store: SQLiteStore, database: Database, clock: HandClock) -> None:
+@pytest.fixture
+async def failing(store: SQLiteStore, database: Database, clock: HandClock) -> AsyncGenerator[Writer]:
+    """Have the database refuse three batches, one after the other, and take the next."""
     arranged = Arranged(store)
     group = await arranged.create("ann")
     writer = Writer(store, lambda _: None, clock)
     task = asyncio.create_task(writer.run())
     database.writer.execute(f"PRAGMA max_page_count = {database.writer.execute('PRAGMA page_count').get}")
-
     while writer.counts.failures < 3:
+        assert not writer.is_failing
         await asyncio.gather(writer.append_message(arranged.draft(group, "ann", "x" * 8000)), return_exceptions=True)
-    assert writer.counts.failures_in_a_row == 3
-
     database.writer.execute("PRAGMA max_page_count = 1000000")
-    await writer.append_message(arranged.draft(group, "ann"))
-    assert (writer.counts.failures_in_a_row, writer.counts.failures) == (0, 3)
+    yield writer
     writer.close()
     await task
+
+
+async def test_failures_in_a_row_end_with_a_commit(failing: Writer, store: SQLiteStore) -> None:
+    assert failing.is_failing
+
+    arranged = Arranged(store)
+    group = await arranged.create("bob")
+    await failing.append_message(arranged.draft(group, "bob"))
+
+    assert (failing.counts.failures_in_a_row, failing.counts.failures) == (0, 3)
+    assert not failing.is_failing
+
+
+async def test_failures_that_nothing_follows_are_over_after_a_minute(failing: Writer, clock: HandClock) -> None:
+    """Else an instance to which nobody sends would be degraded for a whole night because of an outage before it."""
+    clock.advance(REMEMBERED_SECONDS - 1)
+    assert failing.is_failing
+    clock.advance(1)
+    assert not failing.is_failing
