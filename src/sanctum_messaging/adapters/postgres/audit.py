@@ -26,11 +26,8 @@ _READ = f"""
 SELECT {AUDIT} FROM audit WHERE at >= $1 AND ($2::text IS NULL OR bearer = $2 OR act_as = $2)
 ORDER BY at DESC, id DESC LIMIT $3
 """
-# No later than the database's own clock, which is what the trigger goes by.
-_FORGET = f"""
-DELETE FROM audit WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM audit
-    WHERE at <= least($1, (extract(epoch FROM now()) * 1000)::bigint) - {AUDIT_KEPT_MS} LIMIT $2))
+_FORGET = """
+DELETE FROM audit WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit WHERE at <= $1 LIMIT $2))
 RETURNING 1
 """
 
@@ -57,4 +54,4 @@ class PostgresAudit:
 
 async def forget_audit(database: Database, now: Millis) -> int:
     """Delete the entries past their time."""
-    return await forget_rows(database, _FORGET, now)
+    return await forget_rows(database, _FORGET, now - AUDIT_KEPT_MS)

@@ -18,6 +18,7 @@ from sanctum_messaging.adapters.postgres import (
     revocations,
     stream,
 )
+from sanctum_messaging.domain.model import Millis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         Message,
         MessageDraft,
         MessageId,
-        Millis,
         Participant,
         Participation,
         Position,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sanctum_messaging.ports.store import ChangeOutcome, MessageBatch, MessageBounds, MoveMarker, VisibleMessage
 
 _PROBE = "UPDATE installation SET probe = probe + 1 WHERE one = 1"
+_NOW = "SELECT (extract(epoch FROM now()) * 1000)::bigint"
 _FORGETTING = (
     idempotency.forget_answers,
     resume_store.forget_states,
@@ -155,8 +156,9 @@ class PostgresStore:
         return await stream.read_newest(self._database, limit)
 
     async def forget_expired(self, now: Millis) -> int:
-        """Delete what is past its time."""
-        return sum([await forget(self._database, now) for forget in _FORGETTING])
+        """Delete what is past its time, and not before it is so by the database's clock: others go on using it."""
+        its_now: int = (await self._database.read(_NOW))[0][0]
+        return sum([await forget(self._database, Millis(min(now, its_now))) for forget in _FORGETTING])
 
     async def check_writable(self) -> None:
         """Prove a write."""
