@@ -33,8 +33,10 @@ def open_listener(config: Config) -> Generator[socket.socket]:
         ConfigError: the address can't be had.
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    # What stands for all addresses stands for those of IPv4 too, where the system lets it.
+    both = config.host == "::" and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         raise ConfigError(_describe(error, config)) from error
     # Every accepted socket inherits these. The plain event loop would leave small answers to wait for others.

@@ -97,6 +97,12 @@ def test_what_runs_on_is_started_again_after_a_failure(name: str) -> None:
     assert services()[name]["restart"] == "unless-stopped"
 
 
+@pytest.mark.parametrize("name", services())
+def test_no_log_fills_the_disk(name: str) -> None:
+    # The default, json-file, keeps everything.
+    assert services()[name]["logging"] == {"driver": "local"}
+
+
 @pytest.mark.parametrize("name", ["nginx", "postgres", "valkey"])
 def test_a_health_check_asks_in_a_known_form_and_not_too_seldom(name: str) -> None:
     check = services()[name]["healthcheck"]

@@ -42,3 +42,13 @@ def test_a_port_that_is_taken_is_called_by_its_variable() -> None:
             open_listener(load_config({"PORT": str(port), "HOST": "127.0.0.1"}, dev=True)),
         ):
             pass
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the system has no sockets of both families")
+def test_all_addresses_are_those_of_both_families() -> None:
+    config = load_config(
+        {"PORT": "0", "HOST": "::", "JWKS_URL": "https://id.test", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"}
+    )
+    with open_listener(config) as listener:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, listener.getsockname()[1])).close()
