@@ -8,7 +8,16 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from sanctum_messaging.adapters.jwt.keys import ALGORITHMS
-from sanctum_messaging.domain.model import DEFAULT_TENANT, DeviceId, Millis, ProvingKey, SessionId, TenantId, UserId
+from sanctum_messaging.domain.model import (
+    DEFAULT_TENANT,
+    SERVICE_SCOPE,
+    DeviceId,
+    Millis,
+    ProvingKey,
+    SessionId,
+    TenantId,
+    UserId,
+)
 from sanctum_messaging.ports.identity import VerifiedToken, is_name
 
 LEEWAY_MS = 30_000
@@ -16,6 +25,7 @@ LEEWAY_MS = 30_000
 
 T = TypeVar("T")
 
+_KNOWN_SCOPES = frozenset({SERVICE_SCOPE})
 # Whole seconds up to the year 9999; whatever is beyond is a mistake or an attempt.
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
 _AUDIENCE = msgspec.json.Decoder(str | list[str])
@@ -167,6 +177,9 @@ def _check_name(name: str, text: str) -> str:
 
 
 def _scopes(claims: _Reader) -> frozenset[str]:
-    """Read ``scope`` as RFC 8693 writes it, separated by spaces, or as the list that some providers send."""
+    """Read ``scope`` as RFC 8693 writes it, separated by spaces, or as the list that some providers send.
+
+    What means nothing here is not kept: a token may bear a thousand, and thousands of tokens are remembered.
+    """
     scope = claims.find("scope", _SCOPES)
-    return frozenset(scope.split(" ") if isinstance(scope, str) else scope or ()) - {""}
+    return _KNOWN_SCOPES.intersection(scope.split(" ") if isinstance(scope, str) else scope or ())
