@@ -22,8 +22,8 @@ class VerifiedToken:
     """What a proven token says; every name in it passes :func:`is_name`.
 
     ``device``, ``session``, ``token_id`` and ``issued_at`` are none where the token says nothing of them.
-    ``scopes`` are those of its scopes that mean something here. ``expires_at`` is its own expiry, without the leeway that
-    the verifier grants to clocks that differ.
+    ``scopes`` are the token's that mean something here.
+    ``expires_at`` is the token's own expiry, without the leeway that the verifier grants to clocks that differ.
     """
 
     tenant: TenantId
