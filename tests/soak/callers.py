@@ -111,6 +111,10 @@ async def browse(target: Target, members: Sequence[Member]) -> None:
         path = f"/v1/conversations/{member.room}/messages?limit=20&beforeSeq={before}"
         await target.call("page", "GET", path, token=member.client.token)
         await target.call("list", "GET", "/v1/conversations", token=member.client.token)
+        path = f"/v1/conversations/{member.room}/participants?limit=200"
+        answer = await target.call("participants", "GET", path, token=member.client.token)
+        if member.name not in {each["userId"] for each in answer.get("participants", ())}:
+            target.ledger.note_wrong(f"{member.name} was not among the participants of his room")
 
 
 async def poll(target: Target, member: Member) -> None:
