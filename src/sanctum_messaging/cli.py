@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,6 +59,7 @@ def serve(
     data_dir: str | None,
 ) -> None:
     """Start the service; it runs until it is told to stop."""
+    _end_by_early_sigterm()
     overrides = {"HOST": host, "PORT": port, "WORKERS": workers, "DATA_DIR": data_dir}
     config = _load(overrides, dev=dev)
     _configure_logging(config, worker=as_worker and as_worker[0])
@@ -164,6 +166,16 @@ def config(*, dev: bool, data_dir: str | None) -> None:
     """Show the settings in effect, without secrets, or all that is wrong with them."""
     for name, value in describe_config(_load({"DATA_DIR": data_dir}, dev=dev)):
         click.echo(f"{name}={value}")
+
+
+def _end_by_early_sigterm() -> None:
+    """Let a SIGTERM end the start too, until the service takes it itself.
+
+    The system has no such default for the first process of a container: to that one the signal would be lost, and the
+    service would start, and serve until it is killed.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
 
 def _serve(config: Config, as_worker: tuple[int, int, int] | None, environ: Mapping[str, str]) -> int:

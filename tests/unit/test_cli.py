@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -279,3 +280,20 @@ def test_the_installed_command_fails_without_a_traceback(tmp_path: Path) -> None
     assert result.returncode == 2
     assert result.stderr.startswith("sanctum: JWKS_URL: set it, or JWKS_FILE")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_first_process_is_ended_by_a_signal_that_comes_while_it_starts(tmp_path: Path) -> None:
+    """The system does nothing with it for such a process, which is what ignoring it comes to."""
+    program = (
+        "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.getpid = lambda: 1;"
+        "from sanctum_messaging.cli import main; main()"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environ = {"PATH": os.environ["PATH"], "DATABASE_URL": f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"}
+        command = [sys.executable, "-c", program, "serve", "--dev", "--port", "0"]
+        with subprocess.Popen(command, cwd=tmp_path, env=environ) as process:
+            silent.settimeout(60)
+            connection, _ = silent.accept()
+            with connection:
+                process.terminate()
+                assert process.wait() == 128 + signal.SIGTERM
