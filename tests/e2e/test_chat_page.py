@@ -79,9 +79,13 @@ def test_a_message_is_edited_answered_and_deleted(tabs: Tabs) -> None:
     expect(ann.field).to_have_value("frist")
     ann.field.press("Escape")
     expect(ann.field).to_have_value("")
+    ann.field.fill("Half a sen")
     ann.act("frist", "Edit")
-    ann.send("first")
+    ann.field.fill("first")
+    ann.field.press("Enter")
     expect(bob.message("first").locator(".state")).to_have_text("edited")
+    expect(ann.field).to_have_value("Half a sen")
+    ann.field.fill("")
 
     bob.act("first", "Reply")
     bob.field.fill("second")
@@ -177,6 +181,22 @@ def test_older_messages_appear_when_one_scrolls_up(tabs: Tabs, service: Service)
     scroller.press("Home")
     expect(ann.page.get_by_text("This is where the conversation begins.")).to_be_in_viewport()
     assert ann.texts() == sent
+
+
+def test_of_many_conversations_only_what_changed_is_drawn_again(tabs: Tabs, service: Service) -> None:
+    """A list of hundreds takes all of the processor else, for each event and each name that is read."""
+    create_group(service, "ann-8", "Silent", "bob-8")
+    loud = create_group(service, "ann-8", "   ", "bob-8")
+    ann = tabs.open("ann-8")
+    silent = ann.conversation("Silent")
+    silent.evaluate("""(line) => {
+        const told = { subtree: true, childList: true, characterData: true };
+        window.drawn = 0;
+        new MutationObserver((changes) => { window.drawn += changes.length; }).observe(line, told);
+    }""")
+    send_message(service, "bob-8", loud, "Hello")
+    expect(ann.conversation("bob-8")).to_contain_text("bob-8: Hello")
+    assert ann.page.evaluate("window.drawn") == 0
 
 
 def test_what_people_type_is_never_markup(tabs: Tabs) -> None:

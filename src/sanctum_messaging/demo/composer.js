@@ -51,6 +51,7 @@ export class Composer {
 
   /** @param {Message} message */
   edit(message) {
+    this.#keepDraft();
     this.#setAbout({ edit: message });
     this.#write(message.body ?? '');
     this.#field.focus();
@@ -58,17 +59,26 @@ export class Composer {
 
   /** @param {Message} message */
   replyTo(message) {
-    if (this.#about.edit) this.#write('');
+    if (this.#about.edit) this.#restoreDraft();
     this.#setAbout({ replyTo: message });
     this.#field.focus();
   }
 
   /** @param {string} conversationId */
   #change(conversationId) {
-    if (!this.#about.edit) this.#drafts.set(this.#conversationId, this.#field.value);
+    this.#keepDraft();
     this.#conversationId = conversationId;
     this.#setAbout({});
-    this.#write(this.#drafts.get(conversationId) ?? '');
+    this.#restoreDraft();
+  }
+
+  /** What is typed is a draft unless it is an edited message. */
+  #keepDraft() {
+    if (!this.#about.edit) this.#drafts.set(this.#conversationId, this.#field.value);
+  }
+
+  #restoreDraft() {
+    this.#write(this.#drafts.get(this.#conversationId) ?? '');
   }
 
   /** @param {{edit?: Message, replyTo?: Message}} about */
@@ -81,7 +91,7 @@ export class Composer {
   }
 
   #cancel() {
-    if (this.#about.edit) this.#write('');
+    if (this.#about.edit) this.#restoreDraft();
     this.#setAbout({});
     this.#field.focus();
   }

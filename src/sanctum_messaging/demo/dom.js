@@ -29,6 +29,16 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Have an element say something. What it says already is not written again: it would be laid out, and read out, again.
+ *
+ * @param {Element} place
+ * @param {string} text
+ */
+export function setText(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+/**
  * Make one of the page's icons.
  *
  * @param {string} name

@@ -252,7 +252,7 @@ export class Session {
   /** Read who is in the conversations that are named after the people in them. */
   #readNames() {
     return this.#ignoringLoss(async () => {
-      const untitled = this.store.list().filter(({ title }) => !title);
+      const untitled = this.store.list().filter(({ title }) => !title?.trim());
       for (const conversation of untitled) await this.#readParticipants(conversation);
     });
   }

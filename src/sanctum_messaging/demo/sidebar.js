@@ -1,4 +1,4 @@
-import { avatar, byId, element, showList } from './dom.js';
+import { avatar, byId, element, setText, showList } from './dom.js';
 import { shortOf } from './times.js';
 import { previewOf, titleOf, typingSentence } from './titles.js';
 
@@ -55,12 +55,12 @@ export class Sidebar {
     const [picture, title, time, preview, count] = button.children;
     const name = titleOf(conversation, user);
     if (title.textContent !== name) picture.replaceChildren(avatar(name));
-    title.textContent = name;
-    time.textContent = shortOf(new Date(conversation.lastMessage?.createdAt ?? conversation.createdAt));
-    preview.textContent = this.#previewOf(conversation);
+    setText(title, name);
+    setText(time, shortOf(new Date(conversation.lastMessage?.createdAt ?? conversation.createdAt)));
+    setText(preview, this.#previewOf(conversation));
     preview.classList.toggle('live', conversation.typing.size > 0);
     const { unreadCount } = conversation;
-    count.textContent = unreadCount > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unreadCount || '');
+    setText(count, unreadCount > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unreadCount || ''));
     if (unreadCount > 0) count.setAttribute('aria-label', `${unreadCount} unread`);
     else count.removeAttribute('aria-label');
     if (conversation.id === openId) button.setAttribute('aria-current', 'true');

@@ -1,4 +1,4 @@
-import { byId } from './dom.js';
+import { byId, setText } from './dom.js';
 import { announce } from './notices.js';
 import { connectionSentence } from './sentences.js';
 
@@ -27,12 +27,12 @@ export class Status {
     const sentence = connectionSentence(connection, { away, onLine: navigator.onLine, now: Date.now() });
     const stopped = connection.name === 'stopped';
     this.#announce(away, sentence);
-    show('connection', sentence);
+    setText(byId('connection'), sentence);
     byId('connection').dataset.state = away ? 'away' : connection.name;
     byId('banner').hidden = !away;
     byId('banner').dataset.state = connection.name;
-    show('banner-text', stopped ? sentence : `${sentence}. What you write waits here and goes out by itself.`);
-    show('retry', stopped ? 'Connect again' : 'Try now');
+    setText(byId('banner-text'), stopped ? sentence : `${sentence}. What you write waits here and goes out by itself.`);
+    setText(byId('retry'), stopped ? 'Connect again' : 'Try now');
   }
 
   /** The seconds that pass are not read out, only what changes. */
@@ -46,10 +46,4 @@ export class Status {
     if (this.#session.connection.name === 'stopped') location.reload();
     else this.#session.retryNow();
   }
-}
-
-/** Text that did not change is not written again: it would be read out again. */
-function show(id, text) {
-  const place = byId(id);
-  if (place.textContent !== text) place.textContent = text;
 }

@@ -1,4 +1,4 @@
-import { byId, showList } from './dom.js';
+import { byId, setText, showList } from './dom.js';
 import { createRow, updateRow } from './messageRow.js';
 import { rowsOf } from './rows.js';
 import { titleOf, typingSentence } from './titles.js';
@@ -48,10 +48,10 @@ export class Thread {
     const conversation = this.#session.open;
     if (conversation !== this.#shown) this.#begin(conversation);
     if (!conversation) return;
-    byId('title').textContent = titleOf(conversation, this.#session.user);
-    byId('subtitle').textContent = subtitleOf(conversation, this.#session.user);
-    byId('typing').textContent = typingSentence(conversation);
-    byId('beginning').textContent = beginningOf(conversation);
+    setText(byId('title'), titleOf(conversation, this.#session.user));
+    setText(byId('subtitle'), subtitleOf(conversation, this.#session.user));
+    setText(byId('typing'), typingSentence(conversation));
+    setText(byId('beginning'), beginningOf(conversation));
     this.#renderMessages(conversation);
     this.#reportSeen();
   }

@@ -8,7 +8,7 @@
  * @param {string} user  who is looking at it
  */
 export function titleOf({ title, participants, createdBy, lastMessage }, user) {
-  if (title) return title;
+  if (title?.trim()) return title;
   if (participants) return [...participants.keys()].filter((userId) => userId !== user).join(', ') || 'Only you';
   // Until the participants were read, whoever we know of.
   return [createdBy, lastMessage?.senderId].find((userId) => userId && userId !== user) ?? 'Conversation';
