@@ -25,7 +25,7 @@ RUN groupadd --gid 10001 sanctum && \
     useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin sanctum && \
     install --directory --mode 0700 --owner sanctum --group sanctum /data
 COPY --from=environment /opt/sanctum /opt/sanctum
-ENV PATH=/opt/sanctum/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 DATA_DIR=/data
+ENV PATH=/opt/sanctum/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
 WORKDIR /data
 VOLUME /data
 USER 10001:10001

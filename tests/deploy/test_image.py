@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanctum_messaging import __version__
-from sanctum_messaging.config import VARIABLES
+from sanctum_messaging.config import VARIABLES, load_config
 from sanctum_messaging.config.variables import DATA_DIR
 from tests.deploy.conftest import environ_of
 from tests.deploy.dockerfile import ROOT, is_ignored
@@ -62,6 +62,15 @@ def test_what_a_link_in_the_source_names_is_copied_too(stages: Stages) -> None:
 )
 def test_nothing_else_goes_to_the_engine(name: str) -> None:
     assert is_ignored(Path(name))
+
+
+def test_a_file_of_settings_does_not_move_it_away_from_its_health_check(stages: Stages, tmp_path: Path) -> None:
+    (tmp_path / "sanctum.toml").write_text('port = 9000\nhost = "127.0.0.2"\n')
+    environ = {**list(stages.values())[-1].environ(), "SANCTUM_CONFIG": str(tmp_path / "sanctum.toml")}
+
+    config = load_config(environ, only=("HOST", "PORT"))
+
+    assert (config.host, config.port) == ("0.0.0.0", 8080)  # noqa: S104 # It is what a container listens on.
 
 
 def test_the_stages_build_on_one_python_and_on_nothing_from_elsewhere(stages: Stages) -> None:
