@@ -41,6 +41,7 @@ class Database:
 
     Appends have a connection of their own, since an instance makes one at a time and all its senders wait for it; other
     writes have a few; the rest of the pool serves reads. So no append waits behind a reader or a storm of reconnects.
+    Where the pool allows it, one of these only follows what others write, for which all clients of an instance wait.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
@@ -48,9 +49,11 @@ class Database:
         self._connector = Connector(url)
         self._appends = Lane(1, self._connector.connect)
         self._writes = Lane(WRITE_CONNECTIONS, self._connector.connect)
-        self._reads = Lane(max(1, pool_size - WRITE_CONNECTIONS - 1), self._connector.connect)
-        self.lanes = {"append": self._appends, "write": self._writes, "read": self._reads}
-        """By what they are for."""
+        reads = pool_size - WRITE_CONNECTIONS - 1
+        self._reads = Lane(max(1, reads - 1), self._connector.connect)
+        self._follows = self._reads if reads < 2 else Lane(1, self._connector.connect)  # noqa: PLR2004 - itself and another
+        self.lanes = {"append": self._appends, "write": self._writes, "follow": self._follows, "read": self._reads}
+        """By what they are for; two may be one."""
 
     async def open(self) -> None:
         """Prove that the database is one that we can use.
@@ -62,7 +65,7 @@ class Database:
 
     async def close(self) -> None:
         """Let what is under way finish, and end all connections."""
-        await asyncio.gather(self._appends.close(), self._writes.close(), self._reads.close())
+        await asyncio.gather(*(lane.close() for lane in set(self.lanes.values())))
 
     async def read(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Run a statement that only reads; it sees every commit that came before.
@@ -70,8 +73,11 @@ class Database:
         Raises:
             UnavailableError: ``overloaded``, or ``unavailable`` after repeats.
         """
-        patience = _Patience(_ANYTHING_LOST, REPEAT_READS_SECONDS, writes=False)
-        return await _run(self._reads, statement, arguments, patience)
+        return await _run(self._reads, statement, arguments, _patience_of_read())
+
+    async def follow(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """Read what others wrote, on the connection kept for that; otherwise as ``read``."""
+        return await _run(self._follows, statement, arguments, _patience_of_read())
 
     async def read_row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
         """Run a statement that reads at most one row."""
@@ -124,6 +130,10 @@ class _Patience:
     def refusal_of(self, overloaded: UnavailableError) -> UnavailableError:
         """Tell of a later attempt that found no connection; the first one may have been committed nevertheless."""
         return unavailable(Failure.LOST, unknown=True) if self._unknown else overloaded
+
+
+def _patience_of_read() -> _Patience:
+    return _Patience(_ANYTHING_LOST, REPEAT_READS_SECONDS, writes=False)
 
 
 def _patience_of_write(*, repeatable: bool) -> _Patience:

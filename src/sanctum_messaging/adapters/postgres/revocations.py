@@ -43,7 +43,7 @@ class PostgresRevocations:
 
     async def read_from(self, revocation_id: int, *, limit: int) -> Sequence[Revocation]:
         """Read a revocation and those after it; see the port."""
-        return [revocation_of(row) for row in await self._database.read(_READ, revocation_id, limit)]
+        return [revocation_of(row) for row in await self._database.follow(_READ, revocation_id, limit)]
 
 
 async def forget_revocations(database: Database, now: Millis) -> int:

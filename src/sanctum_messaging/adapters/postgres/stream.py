@@ -175,7 +175,7 @@ async def read_log(database: Database, *, after: Position, limit: int) -> Sequen
 
 async def follow(database: Database, after: Cursor, *, limit: int) -> Sequence[Event] | None:
     """Read the log behind a cursor, if the log holds it; both are one statement's."""
-    rows = await database.read(_FOLLOW, after.position, limit)
+    rows = await database.follow(_FOLLOW, after.position, limit)
     if _state_of(after, rows[0]) != "ok":
         return None
     return events_of(row[3:] for row in rows if row[3] is not None)

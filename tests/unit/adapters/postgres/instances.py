@@ -93,6 +93,8 @@ class InTransaction(Database):
     async def read(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return list(await self._connection.fetch(statement, *arguments))
 
+    follow = read
+
 
 def stored_once(message: Message, rows: list[asyncpg.Record]) -> bool:
     """Tell whether the rows of ``message`` hold this one and no second of its client message id."""

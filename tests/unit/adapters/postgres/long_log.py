@@ -82,6 +82,8 @@ class RecordedDatabase(Database):
         self.reads.append((statement, arguments))
         return await super().read(statement, *arguments)
 
+    follow = read
+
 
 class Planned:
     """One session as the store has them. A statement is planned once, and anew only when there are statistics."""

@@ -12,14 +12,18 @@ import asyncpg
 import pytest
 
 from sanctum_messaging.adapters.postgres import lanes
+from sanctum_messaging.adapters.postgres.database import Database
 from sanctum_messaging.adapters.postgres.failures import (
     ConnectFailedError,
     ConnectionLostError,
     Failure,
     failure_of,
 )
+from sanctum_messaging.adapters.postgres.revocations import PostgresRevocations
 from sanctum_messaging.domain.errors import UnavailableError
+from sanctum_messaging.domain.model import ORIGIN
 from sanctum_messaging.ports.log import AppendedMessage
+from tests.conftest import HandClock
 from tests.hub_client import until
 from tests.servers.flow import Flow
 from tests.unit.adapters.postgres.instances import LOG_LOCK, stored_once
@@ -109,19 +113,36 @@ async def test_nobody_gets_the_result_of_one_who_left(one: Instance) -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-async def test_readers_are_told_of_an_overload_while_an_append_has_its_own_connection(
+async def test_readers_are_told_of_an_overload_while_appends_and_what_all_wait_for_have_connections(
     one: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = await one.arranged.create("ann", "bob")
     monkeypatch.setattr(lanes, "ACQUIRE_SECONDS", 0.1)
-    slow = [asyncio.create_task(one.database.read("SELECT pg_sleep(0.5)")) for _ in range(7)]
+    slow = [asyncio.create_task(one.database.read("SELECT pg_sleep(0.5)")) for _ in range(6)]
     await asyncio.sleep(0)
     with pytest.raises(UnavailableError) as refused:
         await one.store.read_head()
     assert refused.value.code == "overloaded"
     await one.arranged.send(conversation, "bob")
+    # What all wait for is read, too.
+    followed = await one.store.follow(ORIGIN, limit=10)
+    assert followed is not None
+    assert [event.position for event in followed] == [1, 2]
+    assert await PostgresRevocations(one.database, HandClock()).read_from(0, limit=1) == []
     await asyncio.gather(*slow)
     assert (await one.store.read_head()).position == 2
+
+
+async def test_the_smallest_pool_follows_and_reads_on_one_connection(migrated_url: str) -> None:
+    database = Database(migrated_url, pool_size=4)
+    ask = "SELECT 1"
+    try:
+        await asyncio.gather(*(database.read(ask) for _ in range(9)), *(database.follow(ask) for _ in range(9)))
+        await asyncio.gather(*(database.write(ask) for _ in range(9)), database.append(ask, repeatable=True))
+        counted = await database.read("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    finally:
+        await database.close()
+    assert counted[0][0] == 4
 
 
 async def test_closing_lets_an_append_finish(one: Instance, observer: Observer) -> None:
