@@ -116,7 +116,7 @@ def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackT
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     else:
-        structlog.get_logger().critical("process_failed", exc_info=error)
+        structlog.get_logger().critical("service_failed", exc_info=error)
 
 
 def _open_target() -> Writable:

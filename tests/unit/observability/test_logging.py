@@ -180,7 +180,7 @@ def test_what_ends_the_process_is_a_line_without_its_message() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
 
     (line,) = ended.stderr.splitlines()
-    assert (ended.returncode, json.loads(line)["event"]) == (1, "process_failed")
+    assert (ended.returncode, json.loads(line)["event"]) == (1, "service_failed")
     assert json.loads(line)["exception"]["parts"][0]["type"] == "ValueError"
     assert "canary" not in line
 
