@@ -137,7 +137,8 @@ class Database:
             try:
                 return work(connection)
             finally:
-                connection.execute("COMMIT")
+                # A disk that fails has ended it already.
+                _roll_back(connection)
 
         return await self.read(in_transaction)
 

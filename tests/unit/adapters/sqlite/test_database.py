@@ -95,6 +95,17 @@ async def test_a_full_disk_is_unavailable(database: Database) -> None:
     assert refused.value.code == "unavailable"
 
 
+async def test_a_disk_that_fails_a_reader_is_unavailable_and_the_next_read_goes_on(database: Database) -> None:
+    def fail(connection: apsw.Connection) -> None:
+        # SQLite ends the transaction by itself where a page can't be read.
+        connection.execute("ROLLBACK")
+        raise apsw.IOError
+
+    with pytest.raises(UnavailableError):
+        await database.read_snapshot(fail)
+    assert await database.read_snapshot(lambda connection: connection.execute("SELECT 1").get) == 1
+
+
 def test_a_second_process_is_refused_and_told_who_has_it(database: Database) -> None:
     program = (
         "import sys; from pathlib import Path; from sanctum_messaging.adapters.sqlite.database import Database\n"
