@@ -26,6 +26,8 @@ MERGE_PATCH_TYPE = "application/merge-patch+json"
 MAX_QUERY_FIELDS = 20
 """More than any call knows; parsing stops there."""
 
+_AS_IT_IS = "identity"
+"""The one ``Content-Encoding`` that is taken, said or not: what is inflated has no bound that was told beforehand."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -49,10 +51,12 @@ async def read_body(scope: Scope, receive: Receive, media_types: tuple[str, ...]
     """Read a body, if it is of a type that is taken here.
 
     Raises:
-        SanctumError: ``unsupported_media_type``, before anything is read.
+        SanctumError: ``unsupported_media_type``, before anything is read; also for what is compressed.
         ClientGoneError: the client left.
     """
     _check_media_type(find_header(scope, b"content-type") or "", media_types)
+    if (find_header(scope, b"content-encoding") or _AS_IT_IS).lower() != _AS_IT_IS:
+        raise SanctumError("Send the body without a Content-Encoding.", code="unsupported_media_type")
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         return message.get("body", b"")  # type: ignore[no-any-return]  # ASGI messages are untyped

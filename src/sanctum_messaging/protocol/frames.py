@@ -209,7 +209,7 @@ class ServerPong(ServerFrame, frozen=True, tag="pong"):
 class AuthRequired(ServerFrame, frozen=True, tag="authRequired"):
     """The token ends soon: the client sends a fresh one with ``auth``, or is closed (4005) a while after the end."""
 
-    expires_at: str
+    expires_at: TimeText
 
 
 class Drain(ServerFrame, frozen=True, tag="drain"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,13 @@ class TestBodies:
     async def test_may_say_that_they_are_utf_8(self, api: Api, group: str, media_type: str) -> None:
         response = await api.user("zoe").call("POST", MESSAGES, message(group), headers={"Content-Type": media_type})
         refused(response, 404, "not_found")
+
+    async def test_are_not_compressed(self, api: Api, ann: Caller, group: str) -> None:
+        compressed = gzip.compress(message(group))
+        response = await ann.call("POST", MESSAGES, compressed, headers={"Content-Encoding": "gzip"})
+        refused(response, 415, "unsupported_media_type")
+        as_it_is = {"Content-Encoding": "Identity"}
+        refused(await api.user("zoe").call("POST", MESSAGES, message(group), headers=as_it_is), 404, "not_found")
 
     async def test_are_at_most_64_kib(self, ann: Caller, group: str) -> None:
         fits = message(group, body="").ljust(65_536)
