@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from docs.metrics_page import all_readings
 from sanctum_messaging.adapters.postgres import durability
 from sanctum_messaging.api import readiness
-from sanctum_messaging.bootstrap import sharing
+from sanctum_messaging.bootstrap import service, sharing
 from sanctum_messaging.bootstrap.instance import faults_of
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import load_config
@@ -64,8 +64,8 @@ def metric_of(sample: str) -> str:
 async def shown_by(data_dir: Path, **environ: str) -> set[str]:
     """Run an instance and list the names of all that it shows, with those of its samples."""
     config = load_config({"DATA_DIR": str(data_dir), **environ}, dev=True)
-    async with open_service(config) as service:
-        transport = httpx2.ASGITransport(service.asgi)
+    async with open_service(config) as opened:
+        transport = httpx2.ASGITransport(opened.asgi)
         async with httpx2.AsyncClient(transport=transport, base_url="http://sanctum.test") as client:
             text = (await client.get("/metrics")).text
     return {family.name for family in text_string_to_metric_families(text)}
@@ -187,10 +187,11 @@ def test_every_reason_for_being_degraded_is_described() -> None:
         *re.findall(r'reasons=\("(\w+)",\)', inspect.getsource(readiness)),
         *re.findall(r'else \("(\w+)",\)', inspect.getsource(sharing)),
         *re.findall(r'"(\w+)":', inspect.getsource(faults_of)),
+        *re.findall(r'\["(\w+)"\] if', inspect.getsource(service)),
         *re.findall(r"``(\w+_off)``", inspect.getsource(durability)),
     }
 
-    assert len(told) >= 7
+    assert len(told) >= 8
     assert told <= described
 
 
