@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.protocol.codes import CloseCode
 from tests.integration.asgi_socket import open_socket
 from tests.integration.calling import got, open_api, refused
 from tests.integration.visiting import DAY, ELSEWHERE, HERE, PATH, PROXIED, Visitor, limits, visited
@@ -132,6 +133,17 @@ async def test_too_many_refused_tokens_keep_only_refused_ones_waiting(tmp_path: 
         assert await ann.shake_hands() == 101
         refused(await ann.stranger.get(PATH), 401, "unauthenticated")
         refused(await Visitor(api, "ann", ELSEWHERE).stranger.get(PATH, **bad), 401, "unauthenticated")
+
+
+async def test_a_refused_token_costs_its_socket_however_many_were_refused(tmp_path: Path) -> None:
+    """Or else a socket were a place to have tokens proven for nothing, as often as it may say something."""
+    async with visited(tmp_path, PROXIED, auth_failures=1) as (api, ann):
+        for token in ("nonsense", "nonsense again"):
+            async with open_socket(api.service.asgi, {"X-Forwarded-For": HERE}) as socket:
+                await socket.push("hello", token=token)
+                await socket.assert_closed(CloseCode.UNAUTHENTICATED)
+        async with open_socket(api.service.asgi, {"X-Forwarded-For": HERE}) as socket:
+            await socket.hello(token=ann.headers["Authorization"].removeprefix("Bearer "))
 
 
 async def test_once_forged_tokens_used_up_their_address_nobody_looks_at_their_signatures(tmp_path: Path) -> None:

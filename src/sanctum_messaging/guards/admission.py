@@ -63,8 +63,8 @@ class Admission:
             UnauthenticatedError: the token is not valid, or was withdrawn.
             ForbiddenError: ``act_as_not_allowed``, since the token is no service token.
             InvalidError: ``Act-As`` can't be a user.
-            RateLimitedError: he does it too often; or his token was refused as too many from his address were, and
-                ``refused`` says why it was.
+            RateLimitedError: he does it too often; or his token was refused as too many from his address were, which is
+                the cause then, and ``refused`` says why it was.
             UnavailableError: no token can be proven now, or a service's use not be put on record.
         """
         actor = await self._identify(visit)
@@ -105,4 +105,4 @@ class Admission:
             self._limits.take_failure(address)
         except RateLimitedError as limited:
             limited.refused = error.refused
-            raise
+            raise limited from error

@@ -49,7 +49,7 @@ class Authenticate(Protocol):
         Raises:
             ForbiddenError: ``origin_not_allowed``, or ``act_as_not_allowed``.
             UnauthenticatedError: no token, or one that is not valid.
-            RateLimitedError: not so often.
+            RateLimitedError: not so often; if a refused token was one too many, that is the cause.
             UnavailableError: nothing can be proven now.
         """
         ...

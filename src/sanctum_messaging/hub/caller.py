@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.errors import ForbiddenError, RevokedError, UnauthenticatedError
+from sanctum_messaging.domain.errors import ForbiddenError, RateLimitedError, RevokedError, UnauthenticatedError
 from sanctum_messaging.hub.callables import Credentials, Stage
 from sanctum_messaging.hub.opening import ANOTHER_CALLER, open_stream
 from sanctum_messaging.protocol.codes import CloseCode
 from sanctum_messaging.protocol.session import Phase
 
 if TYPE_CHECKING:
+    from sanctum_messaging.domain.errors import SanctumError
     from sanctum_messaging.domain.model import Actor
     from sanctum_messaging.hub.delivery import Delivery
     from sanctum_messaging.hub.opening import Handshake, Opening
@@ -70,13 +71,14 @@ class Caller:
             parts = self._parts
             opening = await open_stream(parts.callables, parts.source, self._handshake, hello, tell=self._prove)
         except (ForbiddenError, RevokedError) as error:
-            self.refused = error.refused
-            self._owner.close(CloseCode.FORBIDDEN)
-            return False
+            return self._turn_away(error, CloseCode.FORBIDDEN)
         except UnauthenticatedError as error:
-            self.refused = error.refused
-            self._owner.close(CloseCode.UNAUTHENTICATED)
-            return False
+            return self._turn_away(error, CloseCode.UNAUTHENTICATED)
+        except RateLimitedError as error:
+            if not isinstance(error.__cause__, UnauthenticatedError):
+                raise
+            # Too many tokens were refused, this one among them: whoever guesses needs a socket for each, which are few.
+            return self._turn_away(error, CloseCode.UNAUTHENTICATED)
         return self._begin(opening)
 
     async def refresh(self, frame: Auth) -> None:
@@ -109,6 +111,12 @@ class Caller:
 
     def _prove(self, actor: Actor) -> None:
         self._proven = actor
+
+    def _turn_away(self, error: SanctumError, code: CloseCode) -> bool:
+        """Close, and keep why for the log; false, since there is no stream."""
+        self.refused = error.refused
+        self._owner.close(code)
+        return False
 
     def _begin(self, opening: Opening) -> bool:
         """Start the stream; nothing is awaited since the log was looked at."""

@@ -81,7 +81,8 @@ async def open_stream(
     Raises:
         UnauthenticatedError: no valid token, or one of another user than the handshake's.
         ForbiddenError: the origin or ``Act-As`` is not allowed.
-        RateLimitedError: the user opens too many, or too many tokens were refused; another ``hello`` may follow.
+        RateLimitedError: the user opens too many, and another ``hello`` may follow; or too many tokens were refused,
+            and the cause is that this one was, too.
         InvalidCursorError: the cursor was never given out.
         UnavailableError: it can't be done now.
     """
