@@ -14,7 +14,7 @@ import fcntl
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,6 +74,9 @@ class Database:
         # What is in there is for nobody else on this machine. A folder that exists keeps what its owner chose.
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = take_lock(self.path)
+        # Nor is a new file, in whatever folder; those beside it get its rights from SQLite.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(str(self.path))
         connection.set_busy_timeout(BUSY_MS)
         for _ in connection.execute(_WRITER_PRAGMAS):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -169,3 +170,23 @@ def test_a_folder_that_is_made_for_it_is_for_its_owner_alone(tmp_path: Path) -> 
         database.open()
         database.close()
         assert folder.stat().st_mode & 0o777 == mode
+
+
+def test_a_file_that_is_made_is_for_its_owner_alone_in_whatever_folder(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        database = Database(tmp_path / "messaging.db")
+        database.open()
+        apply_migrations(database.writer)
+        made = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(before)
+    assert made == {f"messaging.db{end}": 0o600 for end in ("", "-wal", "-shm", ".lock")}
+
+
+def test_a_file_that_exists_keeps_the_rights_that_its_owner_chose(database: Database) -> None:
+    database.close()
+    database.path.chmod(0o640)
+    database.open()
+    assert database.path.stat().st_mode & 0o777 == 0o640
