@@ -138,7 +138,7 @@ class TestPreflights:
         assert (response.status_code, response.content) == (204, b"")
         assert "PATCH" in response.headers["access-control-allow-methods"].split(", ")
         allowed = response.headers["access-control-allow-headers"].lower().split(", ")
-        assert {"authorization", "content-type", "if-match", "idempotency-key", "act-as"} <= set(allowed)
+        assert {"authorization", "content-type", "if-match", "idempotency-key", "act-as", "traceparent"} <= set(allowed)
         assert int(response.headers["access-control-max-age"]) > 0
 
     async def test_other_options_calls_are_none(self, api: Api) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from sanctum_messaging.api.origins import OriginPolicy
 
 _METHODS = b"GET, HEAD, POST, PATCH, DELETE"
-_REQUEST_HEADERS = b"Authorization, Content-Type, Act-As, Idempotency-Key, If-Match, X-Request-Id"
+_REQUEST_HEADERS = (
+    b"Authorization, Content-Type, Act-As, Idempotency-Key, If-Match, X-Request-Id, traceparent, tracestate"
+)
+"""The last two are sent with every call of a page that is traced; a browser makes none where one of them may not be."""
 _EXPOSED = (
     b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 )
