@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from sanctum_messaging.adapters.redis.connection import ANSWER_SECONDS, UNAVAILABLE
+from sanctum_messaging.adapters.redis.connection import ANSWER_SECONDS, UNAVAILABLE, UNINTELLIGIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,7 +63,7 @@ class Availability:
         self._places = asyncio.Semaphore(MAX_CALLS)
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Make a call and return its answer; none if there is none within a second, whatever the reason."""
+        """Make a call of the driver and return its answer; none if there is none within a second, for any reason."""
         now = asyncio.get_running_loop().time
         if now() < self._paused_until:
             self.refused += 1
@@ -71,7 +71,7 @@ class Availability:
         try:
             async with asyncio.timeout(self._answer_seconds), self._places:
                 answer = await call()
-        except UNAVAILABLE as error:
+        except (*UNAVAILABLE, *UNINTELLIGIBLE) as error:
             if isinstance(error, TimeoutError | RedisTimeoutError):
                 self._paused_until = now() + self._pause_seconds
             self.outage.note_failure(error)

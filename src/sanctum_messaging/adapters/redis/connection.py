@@ -30,6 +30,8 @@ MAX_CONNECTIONS = 64
 """Of the pool; more calls at a time than that wait for one another (``availability``)."""
 UNAVAILABLE = (RedisError, OSError)
 """What the driver raises when the server is away, slow, full, or refuses; timeouts are among both."""
+UNINTELLIGIBLE = (AttributeError, TypeError, ValueError)
+"""What the driver raises by itself over an answer that Redis would not give: one of another server at its address."""
 
 _ENDED = (RedisConnectionError, ReadOnlyError)
 """After these a connection is of no use: a server that has become a replica refuses writes for as long as it is one."""

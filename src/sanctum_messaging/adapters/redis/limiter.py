@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sanctum_messaging.adapters.redis.availability import Outage
-from sanctum_messaging.adapters.redis.connection import UNAVAILABLE
+from sanctum_messaging.adapters.redis.connection import UNAVAILABLE, UNINTELLIGIBLE
 from sanctum_messaging.adapters.redis.limit_batch import Batch, Check
 from sanctum_messaging.adapters.redis.limit_refusals import Refusals
 from sanctum_messaging.adapters.redis.limit_shares import Shares
@@ -210,11 +210,12 @@ class RedisLimiter:
 
     async def _ask(self, batch: Batch, instance: str = "") -> list[Reply]:
         """Have a batch decided; there is no reply to any check of it if Redis does not answer in time."""
+        asked = batch.encode(instance)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                answer = await self._script(keys=batch.keys, args=[batch.encode(instance)])
+                answer = await self._script(keys=batch.keys, args=[asked])
             instances, replies = batch.read(answer)
-        except (*UNAVAILABLE, msgspec.MsgspecError) as error:
+        except (*UNAVAILABLE, *UNINTELLIGIBLE, msgspec.MsgspecError) as error:
             self.is_reachable = False
             self.outage.note_failure(error)
             self._shares.count(None)

@@ -85,7 +85,7 @@ class RedisResumeStore:
             for resume_token, state, ttl_seconds in states:
                 await self._add(pipeline, ResumeToken.parse(resume_token), state, now=now, ttl_ms=ttl_seconds * 1000)
             written = await self.availability.ask(pipeline.execute)
-        return [True] * len(states) if written is None else [each == 1 for each in written]
+        return [True] * len(states) if written is None else [each != 0 for each in written]
 
     async def drop(self, resume_token: str, reason: DropReason) -> None:
         """Forget the session; see the port. While Redis is not available it is left to its time."""
@@ -138,15 +138,13 @@ def _key(token: ResumeToken) -> str:
     return f"sanctum:resume:{{{token.id}}}"
 
 
-def _taken_over(
-    actor: Actor, successor: ResumeToken, found: Sequence[bytes | str] | None
-) -> tuple[ResumeState, str] | None:
-    cursor = _find_cursor(found[1]) if found else None
-    if not found or cursor is None:
-        return None
-    generation = int(found[0])
-    state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
-    return state, str(replace(successor, generation=generation))
+def _taken_over(actor: Actor, successor: ResumeToken, found: Sequence[object] | None) -> tuple[ResumeState, str] | None:
+    match found:
+        case [int(generation), bytes() | str() as stored] if (cursor := _find_cursor(stored)) is not None:
+            state = ResumeState(actor.tenant, actor.user, actor.device, actor.session, cursor, generation)
+            return state, str(replace(successor, generation=generation))
+        case _:
+            return None
 
 
 def _find_cursor(stored: bytes | str) -> Cursor | None:

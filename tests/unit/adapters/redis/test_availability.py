@@ -28,7 +28,14 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    "error", [RedisConnectionError("secret"), ResponseError("secret"), OSError("secret"), RedisTimeoutError("secret")]
+    "error",
+    [
+        RedisConnectionError("secret"),
+        ResponseError("secret"),
+        OSError("secret"),
+        RedisTimeoutError("secret"),
+        TypeError("secret"),
+    ],
 )
 async def test_a_failure_is_no_answer_counted_and_told_once(error: Exception) -> None:
     availability = Availability("part", pause_seconds=0.0)
