@@ -43,7 +43,6 @@ _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "fals
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -90,8 +89,9 @@ def parse_database_url(value: str) -> str:
         return _check_address(value)
     if value.lower().startswith("postgres"):
         raise ValueError(f"must begin with {POSTGRES[0]}, without the name of a driver")
-    path = value.removeprefix(SQLITE)
-    if path == value or unquote(path) in {"", ":memory:"} or not path.isprintable() or "?" in path or "#" in path:
+    path = unquote(value.removeprefix(SQLITE))
+    named = value.startswith(SQLITE) and "?" not in value and "#" not in value and path.isprintable()
+    if not named or Path(path).name in {"", "..", ":memory:"}:
         raise ValueError(
             f"must be {SQLITE}path/to/file, with a fourth slash if the path is absolute, or {POSTGRES[0]}…"
         )
@@ -113,7 +113,7 @@ def _check_address(value: str) -> str:
     # A slash or a question mark in a password ends what is its place: the rest would be no secret to whoever shows it.
     misplaced = bool(parts.netloc) and "@" in parts.path + parts.query
     if " " in value or not value.isprintable() or parts.fragment or misplaced:
-        raise ValueError("must be an address in which blanks and # / ? @ of a password are %20 %23 %2F %3F %40")
+        raise ValueError("must be an address without spaces, in which # / ? @ of a password are %23 %2F %3F %40")
     return value
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_CAUSES = 5
 """How far an exception's causes are followed; the sixth has never told anything that the first five did not."""
+_CALLED = "Exception in callback"
 _SPEAKERS = ("opentelemetry", "urllib3")
 """Libraries that speak to a collector of traces."""
 MAX_FRAMES = 40
@@ -194,6 +195,10 @@ def _is_no_handshake(record: logging.LogRecord) -> bool:
 
 
 def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Keep a library's own words: what follows in further lines are representations of objects and their content."""
-    event["event"] = str(event["event"]).partition("\n")[0]
+    """Keep a library's own words: what follows in further lines are representations of objects and their content.
+
+    The event loop has one in its first line: of what it called, with all that this was given.
+    """
+    words = str(event["event"]).partition("\n")[0]
+    event["event"] = _CALLED if words.startswith(_CALLED) else words
     return event

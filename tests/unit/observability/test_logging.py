@@ -6,16 +6,19 @@ import logging
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+import uvloop
 
 from sanctum_messaging.observability.escaping import MAX_VALUE_CHARACTERS
 from sanctum_messaging.observability.logging import MAX_FRAMES, configure_logging
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Callable
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -208,6 +211,29 @@ async def test_what_asyncio_reports_is_told_without_its_content(stream: io.Strin
     loop.call_exception_handler({"message": "Something", "transport": "canary"})
 
     assert [line["event"] for line in lines(stream)] == ["Task exception was never retrieved", "Something"]
+    assert "canary" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_a_callback_was_given_is_not_told(
+    stream: io.StringIO, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    configure_logging("info", human=False, stream=stream)
+
+    def fail(given: str) -> None:
+        raise ValueError(given)
+
+    async def call() -> None:
+        asyncio.get_running_loop().call_soon(partial(fail, "canary"))
+        await asyncio.sleep(0.001)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(call())
+
+    (line,) = lines(stream)
+    assert line["event"] == "Exception in callback"
+    assert isinstance(line["exception"], dict)
+    assert line["exception"]["type"] == "ValueError"
     assert "canary" not in stream.getvalue()
 
 
