@@ -66,7 +66,10 @@ def _development_tokens(user: str, data_dir: str | None) -> Callable[[], str]:
         return issuer.issue(user, device=DEVICE, ttl=TOKEN_SECONDS)
 
     try:
-        issuer = development_issuer(load_config(os.environ, {"DATA_DIR": data_dir}, only=("DATA_DIR",)))
+        config = load_config(os.environ, {"DATA_DIR": data_dir}, only=("DATA_DIR",))
+        if not config.data_dir.is_dir():
+            raise StartError(f"--user: there is no {config.data_dir} here; --data-dir names that of the service")
+        issuer = development_issuer(config)
         issue()
     except ConfigError as error:
         raise StartError("\n".join(map(str, error.faults))) from error

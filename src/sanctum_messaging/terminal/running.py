@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from sanctum_messaging.client import SanctumError, State
 from sanctum_messaging.terminal.options import StartError
@@ -16,22 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 
+_EXPECTED = (SanctumError, OSError, msgspec.DecodeError)
+"""What the service refuses, what the disk does, and a file that holds something else than what is kept there."""
+
+
 def run_client(main: Coroutine[Any, Any, None]) -> None:
     """Run it. SIGINT and SIGTERM end it as they end other commands, after it has said goodbye.
 
     Raises:
         StartError: the service or the machine does not let it.
+        BrokenPipeError: nobody reads what it says.
     """
     told: list[signal.Signals] = []
     try:
         asyncio.run(_until_told(main, told))
     except asyncio.CancelledError:
         sys.exit(128 + told[0])
-    except (SanctumError, BaseExceptionGroup) as error:
+    except BrokenPipeError:
+        raise
+    except (*_EXPECTED, BaseExceptionGroup) as error:
         reasons = _reasons_of(error)
-        if not all(isinstance(reason, SanctumError | OSError) for reason in reasons):
+        if not all(isinstance(reason, _EXPECTED) for reason in reasons):
             raise
-        raise StartError("\n".join(map(str, reasons))) from error
+        raise StartError("\n".join(map(_sentence_of, reasons))) from error
 
 
 class StateLine:
@@ -54,6 +62,12 @@ def _reasons_of(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [reason for each in error.exceptions for reason in _reasons_of(each)]
     return [error]
+
+
+def _sentence_of(reason: BaseException) -> str:
+    if isinstance(reason, msgspec.DecodeError):
+        return f"What was kept from the last time can't be read: {reason}"
+    return str(reason)
 
 
 async def _until_told(main: Coroutine[Any, Any, None], told: list[signal.Signals]) -> None:

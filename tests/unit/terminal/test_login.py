@@ -42,6 +42,13 @@ def test_what_is_of_no_use_is_said(tmp_path: Path, url: str, token: str | None, 
         find_login(url, token=token, user=user, data_dir=str(tmp_path))
 
 
+def test_a_user_without_the_service_s_data_directory_is_told_and_none_is_made(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    with pytest.raises(StartError, match="--data-dir"):
+        find_login("http://host", token=None, user="bob", data_dir=str(elsewhere))
+    assert not elsewhere.exists()
+
+
 def test_each_user_of_each_service_has_an_outbox_of_his_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     ann = find_login("http://host", token=TOKEN, user=None, data_dir=None)
