@@ -210,10 +210,9 @@ class RedisLimiter:
 
     async def _ask(self, batch: Batch, instance: str = "") -> list[Reply]:
         """Have a batch decided; there is no reply to any check of it if Redis does not answer in time."""
-        asked = batch.encode(instance)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                answer = await self._script(keys=batch.keys, args=[asked])
+                answer = await self._script(keys=batch.keys, args=[batch.encode(instance)])
             instances, replies = batch.read(answer)
         except (*UNAVAILABLE, *UNINTELLIGIBLE, msgspec.MsgspecError) as error:
             self.is_reachable = False
