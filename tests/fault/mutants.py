@@ -169,15 +169,9 @@ MUTANTS = (
         f"{_HUB}/test_delivery.py::TestHeartbeats",
     ),
     Mutant(
-        "messages are handed out after somebody was let in",
-        (
-            Change(
-                "hub/hub.py",
-                "            self._fan_out.hand_out()\n            self._users.let_in(event)",
-                "            self._users.let_in(event)",
-            ),
-        ),
-        f"{_HUB}/test_hub.py::TestMembership",
+        "who is let in is handed what was said before",
+        (Change("hub/fan_out.py", "            self._audience = tuple(self._audience)\n", "            pass\n"),),
+        f"{_HUB}/test_fan_out.py::test_who_is_let_in_during_a_run_is_handed_what_follows",
     ),
     Mutant(
         "a user is registered after his memberships were read",

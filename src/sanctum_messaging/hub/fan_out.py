@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanctum_messaging.domain.events import MessageChange
+from sanctum_messaging.domain.events import OF_MEMBERSHIPS, MessageChange, ParticipantChange
+from sanctum_messaging.hub.users import ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -20,47 +21,64 @@ _JOINED_BYTES = 16 * 1024
 
 
 class FanOut:
-    """Collects a run of messages that all go to the same users, while events are applied.
+    """Collects a run of events that all go to the same users, while events are applied.
 
-    They are encoded, framed and joined once; for each recipient there is a reference more.
+    They are encoded, framed and joined once; for each recipient there is a reference more. Who is let in on the way is
+    given what follows: five hundred users who are added at once are one run, and not a run each for thousands.
     """
 
     def __init__(self, users: Users) -> None:
         self._users = users
         self._conversation: ConversationId | None = None
         self._audience: Collection[User] = ()
+        self._newcomers: list[tuple[User, int]] = []
+        """Who was let in during the run, and behind how many of its events."""
         self._run: list[Entry] = []
 
     def add(self, entry: Entry) -> None:
-        """Take the next event: after those whom it adds were let in, and before those whom it removes are let out."""
+        """Take the next event, and let in whom it adds: they are told of it. Whom it removes is let out after this."""
         event = entry.event
         alike = _is_for_all(event)
         if not alike or event.conversation_id != self._conversation:
             self.hand_out()
-            self._audience = self._users.audience(event)
-            self._conversation = event.conversation_id
-        if self._audience:
+        newcomers = self._let_in(event) if event.kind in OF_MEMBERSHIPS else ()
+        if self._conversation is None:
+            self._audience, self._conversation = self._users.audience(event), event.conversation_id
+        else:
+            self._newcomers += [(user, len(self._run)) for user in newcomers]
+        if self._audience or self._newcomers:
             self._run.append(entry)
         if not alike:
             self.hand_out()
 
     def forget(self) -> None:
         """Drop what was collected: nobody's stream goes on from here."""
-        self._run, self._conversation = [], None
+        self._run, self._newcomers, self._conversation = [], [], None
 
     def hand_out(self) -> None:
-        """Give the users what was collected: before anything changes about who they are, and when all is applied."""
-        run, self._run = self._run, []
-        self._conversation = None
+        """Give the users what was collected: before it is for others, and when all is applied."""
+        run, newcomers = self._run, self._newcomers
+        self.forget()
         if not run:
             return
-        events = tuple(_join(run))
-        size = sum([len(frames) for _, frames, _ in events])
-        for user in self._audience:
-            for receiver in user.live:
-                receiver.push(events, size)
-            if user.waiting:
-                user.wake()
+        _push(tuple(_join(run)), self._audience)
+        for user, first in newcomers:
+            _push(tuple([(each.event.cursor, each.frame, 1) for each in run[first:]]), (user,))
+
+    def _let_in(self, event: Event) -> Collection[User]:
+        if self._conversation is not None and not isinstance(self._audience, tuple):
+            # It is the users' own, which is about to grow.
+            self._audience = tuple(self._audience)
+        return self._users.let_in(event)
+
+
+def _push(events: Sequence[Delivered], audience: Collection[User]) -> None:
+    size = sum([len(frames) for _, frames, _ in events])
+    for user in audience:
+        for receiver in user.live:
+            receiver.push(events, size)
+        if user.waiting:
+            user.wake()
 
 
 def _join(run: Sequence[Entry]) -> Iterator[Delivered]:
@@ -79,5 +97,11 @@ def _join(run: Sequence[Entry]) -> Iterator[Delivered]:
 
 
 def _is_for_all(event: Event) -> bool:
-    """Tell whether everybody in the conversation sees it, and it changes nothing about who that is."""
-    return isinstance(event.body, MessageChange) and not event.body.joined_only
+    """Tell whether everybody in the conversation sees it, and stays there."""
+    match event.body:
+        case MessageChange(joined_only=joined_only):
+            return not joined_only
+        case ParticipantChange(private=True):
+            return False
+        case _:
+            return event.kind not in ENDING

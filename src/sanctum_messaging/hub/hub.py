@@ -259,14 +259,10 @@ class WebSocketHub:
     def _deliver(self, entry: Entry) -> None:
         """Deliver one event: to whom it adds as well, and to whom it removes for the last time."""
         event = entry.event
+        self._fan_out.add(entry)
         if event.kind in OF_MEMBERSHIPS:
-            self._fan_out.hand_out()
-            self._users.let_in(event)
-            self._fan_out.add(entry)
             self._users.let_out(event)
             self._invalidate(event.conversation_id)
-        else:
-            self._fan_out.add(entry)
         self._polls.wake(event.tenant)
         self._signals.follow()
         self.counters.note_applied(event.at, self.settings.now())

@@ -97,20 +97,20 @@ class Users:
             case _:
                 return members
 
-    def let_in(self, event: Event) -> None:
-        """Before an event is delivered: whom it adds is told of it."""
-        if event.kind not in _OF_MEMBERSHIPS:
-            return
+    def let_in(self, event: Event) -> Collection[User]:
+        """Before an event is delivered: whom it adds is told of it. Return those who were not in before and are now."""
         for user in self._loading:
             user.kept.append(event)
+        newcomers: list[User] = []
         for participant in _joining(event):
             joining = self._users.get((event.tenant, participant.user_id))
-            if joining is not None:
-                self._join(joining, event, participant)
+            if joining is not None and self._join(joining, event, participant):
+                newcomers.append(joining)
+        return newcomers
 
     def let_out(self, event: Event) -> None:
         """After an event was delivered: whom it removes has been told of it and is told of nothing more."""
-        if event.kind in _ENDING:
+        if event.kind in ENDING:
             for user in tuple(self._members.get(event.conversation_id, ())):
                 if _ends(event, user):
                     self._leave(user, event)
@@ -179,16 +179,18 @@ class Users:
         # What was applied while he was not known woke none of his polls.
         user.wake()
 
-    def _join(self, user: User, event: Event, participant: Participant) -> None:
+    def _join(self, user: User, event: Event, participant: Participant) -> bool:
+        """Let a user in; false if he is known to be in already, or nothing is known of him now."""
         if not user.loaded or event.position <= user.as_of:
-            return
+            return False
         if participant.version > 1:
             # He was in it before, and in which intervals is known to the database alone.
             self._unload(user)
-            return
+            return False
         user.conversations[event.conversation_id] = (Interval(event.seq),)
         user.changed_at = event.position
         self._members.setdefault(event.conversation_id, set()).add(user)
+        return True
 
     def _leave(self, user: User, event: Event) -> None:
         if event.position <= user.as_of or event.conversation_id not in user.conversations:
@@ -214,8 +216,8 @@ class Users:
             del self._members[conversation_id]
 
 
-_ENDING = frozenset((EventKind.PARTICIPANT_REMOVED, EventKind.CONVERSATION_DELETED))
-_OF_MEMBERSHIPS = _ENDING | {EventKind.PARTICIPANT_ADDED, EventKind.CONVERSATION_CREATED}
+ENDING = frozenset((EventKind.PARTICIPANT_REMOVED, EventKind.CONVERSATION_DELETED))
+"""After these somebody is let out."""
 
 
 def _joining(event: Event) -> tuple[Participant, ...]:

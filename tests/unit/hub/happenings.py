@@ -35,6 +35,7 @@ STEPS = [
     "leave other",
     "mute",
     "change visibility",
+    "gather",
 ]
 
 
@@ -71,6 +72,7 @@ class Happenings:
             "join other": lambda _: world.add(other, "ada", "ben"),
             "leave other": lambda _: world.remove(other, "ada", "ben"),
             "mute": lambda _: world.mute(group, "ben"),
+            "gather": self._gather,
             "change visibility": lambda number: world.show_history(other, "ada", list(HistoryVisibility)[number % 2]),
         }
 
@@ -91,3 +93,10 @@ class Happenings:
 
     async def _edit(self, number: int) -> None:
         self._messages.append(await self._world.edit(self._messages.popleft(), f"edited {number}"))
+
+    async def _gather(self, number: int) -> None:
+        """Have ben come into a conversation together with others, while something is said there."""
+        gathering = await self._world.create("ada", "cem")
+        await self._world.send(gathering, "ada", "before")
+        await self._world.add(gathering, "ada", f"first-{number}", "ben", f"last-{number}")
+        await self._world.send(gathering, "ada", "after")
