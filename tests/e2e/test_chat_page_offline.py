@@ -172,6 +172,27 @@ def test_a_page_opened_while_the_service_is_restarted_comes_up(tabs: Tabs, servi
     reconnect(ann)
 
 
+def test_what_the_browser_has_no_room_for_is_not_sent_behind_ones_back(tabs: Tabs, service: Service) -> None:
+    create_group(service, "ann-full", "Full", "bob-full")
+    ann = tabs.open("ann-full")
+    ann.open_conversation("Full")
+    ann.page.evaluate("""() => {
+        const full = () => { throw new DOMException('', 'QuotaExceededError'); };
+        window.setItem = Storage.prototype.setItem;
+        Storage.prototype.setItem = full;
+    }""")
+    ann.field.fill("Once")
+    ann.field.press("Enter")
+    expect(ann.page.get_by_role("alert")).to_contain_text("The browser has no room left")
+    expect(ann.field).to_have_value("Once")
+    ann.page.evaluate("() => { Storage.prototype.setItem = window.setItem; }")
+    ann.field.press("Enter")
+    expect(ann.message("Once").locator("time")).to_be_visible()
+    ann.send("Last")
+    expect(ann.message("Last").locator("time")).to_be_visible()
+    assert ann.texts() == ["Once", "Last"]
+
+
 def test_tabs_of_one_user_share_what_waits(tabs: Tabs, service: Service) -> None:
     conversation_id = create_group(service, "ann", "Shared", "bob")
     one, other = tabs.open("ann"), tabs.open("ann")

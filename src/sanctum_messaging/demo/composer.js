@@ -144,10 +144,21 @@ export class Composer {
     } else if (this.#about.edit) {
       this.#submitEdit(this.#about.edit, text);
     } else {
-      this.#session.send(text, this.#about.replyTo ?? null);
-      this.#write('');
-      this.#setAbout({});
+      this.#send(text);
     }
+  }
+
+  /** @param {string} text */
+  #send(text) {
+    try {
+      this.#session.send(text, this.#about.replyTo ?? null);
+    } catch (error) {
+      if (error.name !== 'QuotaExceededError') throw error;
+      this.#notice('The browser has no room left to keep this message until it is sent.');
+      return;
+    }
+    this.#write('');
+    this.#setAbout({});
   }
 
   /**

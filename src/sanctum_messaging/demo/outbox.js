@@ -57,7 +57,7 @@ export class Outbox {
   }
 
   /**
-   * Keep a new message and send it as soon as there is a connection.
+   * Keep a new message and send it as soon as there is a connection. Throws where the storage has no room for it.
    *
    * @param {{conversationId: string, body: string, replyTo: string | null}} typed
    */
@@ -137,8 +137,9 @@ export class Outbox {
 
   /** @param {Entry} entry */
   #keep(entry) {
-    this.#entries.set(entry.clientMessageId, entry);
+    // First, because it throws where there is no room: what is not kept is not sent either.
     this.#storage.setItem(this.#prefix + entry.clientMessageId, JSON.stringify(entry));
+    this.#entries.set(entry.clientMessageId, entry);
     this.#onChange(entry.refusal === null ? null : entry);
   }
 
