@@ -126,7 +126,10 @@ class Connection:
 
     def end_if_revoked(self) -> None:
         """Close if the token that this connection rests on was withdrawn."""
-        self._caller.end_if_revoked()
+        try:
+            self._caller.end_if_revoked()
+        except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are looked at
+            self.fail(error)
 
     def cut_off(self) -> None:
         """End without waiting for anything; the hub is over."""
@@ -146,6 +149,12 @@ class Connection:
         """
         if self._closing is not None:
             return
+        try:
+            self._look(now, wall_ms)
+        except Exception as error:  # noqa: BLE001 - it ends this connection, and the others are looked at
+            self.fail(error)
+
+    def _look(self, now: float, wall_ms: int) -> None:
         due = self._session.find_due(now, listening=self._dialogue.listening)
         was_full, self._was_full = self._was_full, self._transport.is_full
         actor, opening = self._caller.actor, self._caller.opening

@@ -15,6 +15,7 @@ from tests.unit.hub.in_memory import open_sockets
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from sanctum_messaging.domain.model import Actor
     from tests.hub_world import World
     from tests.unit.hub.in_memory import Socket, Sockets
 
@@ -165,3 +166,25 @@ async def test_a_socket_that_cannot_be_closed_is_forgotten_all_the_same(
     assert world.hub.counters.connections == 1
     await ada.push("ping")
     await ada.assert_pushed("pong")
+
+
+@pytest.mark.parametrize("name", ["is_trusted", "is_revoked"])
+async def test_who_cannot_be_looked_at_keeps_nobody_else_from_it(
+    world: World, sockets: Sockets, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Of three that are looked at, whichever comes first, second and third."""
+    for who in ("ada", "ben", "cem"):
+        await sockets.live(who)
+    asked: list[str] = []
+
+    def fail(who: Actor) -> bool:
+        asked.append(who.user)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(type(world.hub.callables), name, property(lambda _: fail), raising=False)
+    with capture_logs():
+        world.hub.end_revoked()
+        world.pass_time(15)
+        await until(lambda: not world.hub._parts.registry.connections)
+    assert sorted(asked) == ["ada", "ben", "cem"]
+    assert world.hub.counters.closes == {4001: 3}
