@@ -151,7 +151,7 @@ def test_a_worker_too_many_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_comes_later_does_not_stop_the_others(tmp_path: Path) -> None:
-    with Supervised(tmp_path, "misconfigured later") as service:
+    with Supervised(tmp_path, "misconfigured later", first_delay_seconds=0.1) as service:
         workers = service.wait_for_workers()
         port = service.wait_for_port()
         (tmp_path / "fault").touch()
