@@ -108,6 +108,8 @@ class RedisBus:
             await asyncio.sleep(self._settings.beat_seconds)
 
     async def _publish(self, connection: AbstractConnection) -> NoReturn:
+        # The first round tells whether this is the place to publish, before it counts as one.
+        self._outgoing.add_beat()
         while True:
             await self._outgoing.wait()
             sheets = self._outgoing.take(self._listener.tail.position, self._clock.monotonic())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from redis.exceptions import NoPermissionError
+from structlog.testing import capture_logs
 
 from sanctum_messaging.adapters.redis.connection import open_redis
 from tests.servers.proxy import Proxy
@@ -68,6 +71,22 @@ async def test_what_is_published_reaches_those_who_are_there(address: Address) -
         moved.bus.publish(committed([1]))
         await until(lambda: there.hub.tail.position == 1)
     await direct.aclose()
+
+
+async def test_a_replica_is_no_place_to_publish_even_if_there_is_no_other(address: Address) -> None:
+    address.demote()
+    address.proxy.repoint(address.first.port)
+    lost = Instance(address.redis, "lost", settings=replace(CALM, beat_seconds=60.0))
+    outage = lost.bus._publisher._outage
+    with capture_logs() as lines:
+        task = asyncio.create_task(lost.bus.run())
+        for failures in range(5):
+            lost.bus.publish(committed([failures + 1]))
+            await until(lambda: outage.failures > failures)  # noqa: B023 - awaited in the loop
+        task.cancel()
+        await asyncio.wait([task])
+    assert lost.bus.counts.published == 0
+    assert [line["event"] for line in lines if line["part"] == "bus_publisher"] == ["redis_unavailable"]
 
 
 async def test_who_may_not_ask_publishes_all_the_same(valkey_server: ValkeyServer, valkey_url: str) -> None:
