@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import structlog
 
 from sanctum_messaging.domain.errors import SanctumError, UnavailableError
+from sanctum_messaging.domain.events import ConversationChange
 from sanctum_messaging.domain.model import MessageDraft
 from sanctum_messaging.observability.tracing import Link, Tracer
 from sanctum_messaging.ports.log import Appended, AppendedMessage, Change, Stale
@@ -37,7 +38,8 @@ REMEMBERED_SECONDS = 60.0
 """How long failures count that nothing has followed: where nobody sends, no commit tells that they are over."""
 _DRAFT_OVERHEAD_BYTES = 512
 _EVENT_BYTES = 6_000
-"""A change's event holds at most a title and 4 KiB of metadata."""
+"""A change's event holds at most a title and 4 KiB of metadata, beside those who are in a new conversation."""
+_PARTICIPANT_BYTES = 240
 
 
 @dataclass(slots=True)
@@ -187,4 +189,5 @@ class Writer:
 def _size_of(item: Item) -> int:
     if isinstance(item, MessageDraft):
         return _DRAFT_OVERHEAD_BYTES + len(item.body) + len(item.metadata)
-    return _DRAFT_OVERHEAD_BYTES + _EVENT_BYTES * len(item.events)
+    first = sum(len(new.body.participants) for new in item.events if isinstance(new.body, ConversationChange))
+    return _DRAFT_OVERHEAD_BYTES + _EVENT_BYTES * len(item.events) + _PARTICIPANT_BYTES * first

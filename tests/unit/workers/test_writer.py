@@ -190,9 +190,14 @@ async def test_what_is_given_up_behind_a_change_of_its_batch_is_not_written(
         writer.append_change(Change(TENANT, (), (await arranged.removal(conversation, name),), Answer(created=False)))
         for name in ("bob", "eve", "joe")
     ]
-    answers = threading.Event()
-    silence = asyncio.create_task(database.write(lambda _: answers.wait(20)))
-    await until(lambda: database.writer.in_transaction)
+    begun, answers = threading.Event(), threading.Event()
+
+    def be_silent(_: apsw.Connection) -> None:
+        begun.set()
+        answers.wait(20)
+
+    silence = asyncio.create_task(database.write(be_silent))
+    await asyncio.to_thread(begun.wait)
     async with running(writer):
         await until(lambda: writer.queued == 0)
         for given_up in removals[:2]:

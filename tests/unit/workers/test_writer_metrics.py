@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sanctum_messaging.domain.events import NewEvent
+from sanctum_messaging.domain.model import Position
+from sanctum_messaging.ports.log import Answer, Change
 from sanctum_messaging.workers.writer import REMEMBERED_SECONDS, Writer
-from tests.support import Arranged
+from tests.support import TENANT, Arranged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -38,6 +41,15 @@ async def test_the_queue_tells_how_long_how_many_and_how_fast(store: SQLiteStore
     assert (sum(times.waits.counts), round(times.waits.total, 6)) == (3, 6.0)
     assert (sum(times.sizes.counts), times.sizes.total) == (1, 3)
     assert round(times.commits.total, 6) == 0.3
+
+
+async def test_a_conversation_counts_with_all_who_are_in_it(store: SQLiteStore, clock: HandClock) -> None:
+    group = await Arranged(store).create("ann", *(f"user-{number}" for number in range(500)))
+    (created,) = await store.read_log(after=Position(0), limit=10)
+    writer = Writer(store, lambda _: None, clock)
+    event = NewEvent(created.kind, group, created.actor_id, created.at, created.body)
+    writer.append_change(Change(TENANT, (), (event,), Answer(created=True)))
+    assert writer.batcher.queued_bytes > 100_000
 
 
 @pytest.fixture
