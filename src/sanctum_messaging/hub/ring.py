@@ -40,7 +40,7 @@ class Entry:
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.size = _size_of(event)
+        self.size = size_of(event)
         self._frame: bytes | None = None
 
     @property
@@ -57,7 +57,7 @@ class Entry:
     def replace(self, event: Event) -> None:
         """Show the event as it is now."""
         self.event, self._frame = event, None
-        self.size = _size_of(event)
+        self.size = size_of(event)
 
 
 _position = attrgetter("position")
@@ -223,7 +223,7 @@ class Ring:
             del self._newest[body.message.id]
 
 
-def _size_of(event: Event) -> int:
+def size_of(event: Event) -> int:
     """Count what an event takes of the process, with its frame, which may never be encoded."""
     match event.body:
         case MessageChange(message=message):

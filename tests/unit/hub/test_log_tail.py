@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from sanctum_messaging.domain.errors import UnavailableError
 from sanctum_messaging.domain.events import Committed
 from sanctum_messaging.domain.model import ORIGIN, Cursor, Position
-from sanctum_messaging.hub.early_commits import MAX_EVENTS, EarlyCommits
+from sanctum_messaging.hub.early_commits import MAX_BYTES, EarlyCommits
+from sanctum_messaging.hub.ring import size_of
 from tests.hub_client import until
 from tests.unit.hub.restoring import restore_backup
 
@@ -191,11 +192,11 @@ class TestSweeping:
 
 
 class TestCommitsHeardOutOfOrder:
-    async def hold(self, world: World, count: int) -> list[Committed]:
+    async def hold(self, world: World, count: int, body: str | None = None) -> list[Committed]:
         group = await world.create("ada", "ben")
         with world.unheard() as held:
             for number in range(count):
-                await world.send(group, "ada", str(number))
+                await world.send(group, "ada", body or str(number))
         return list(held)
 
     async def test_wait_for_those_before_them_and_cost_no_read(self, world: World) -> None:
@@ -211,10 +212,11 @@ class TestCommitsHeardOutOfOrder:
         world.hub.apply(held[2])
         await until(lambda: world.hub.tail == held[-1].events[-1].cursor)
 
-    async def test_are_not_kept_without_bound(self, world: World) -> None:
+    @pytest.mark.parametrize("body", ["Hello", "\u4e2d" * 8_000])
+    async def test_are_not_kept_without_bound(self, world: World, body: str) -> None:
         early = EarlyCommits()
-        (committed,) = await self.hold(world, 1)
-        large = replace(committed, events=committed.events * (MAX_EVENTS // 2))
+        (committed,) = await self.hold(world, 1, body)
+        large = replace(committed, events=committed.events * (MAX_BYTES // 2 // size_of(committed.events[0])))
         for _ in range(3):
             early.keep(large)
         assert len(early) == 2
