@@ -224,6 +224,24 @@ def test_a_name_is_chosen_and_kept_by_the_tab(tabs: Tabs) -> None:
     expect(page.get_by_label("User name")).to_be_focused()
 
 
+def test_back_and_a_reload_lead_to_what_was_looked_at(tabs: Tabs, service: Service) -> None:
+    for name in ("First", "Second"):
+        create_group(service, "ann-9", name, "bob-9")
+    ann = tabs.open("ann-9")
+    title, nothing = ann.page.locator("#title"), ann.page.locator("#nothing-open")
+    ann.open_conversation("First")
+    ann.page.reload()
+    expect(title).to_have_text("First")
+    ann.open_conversation("Second")
+    ann.page.go_back()
+    expect(title).to_have_text("First")
+    ann.page.go_back()
+    expect(nothing).to_be_visible()
+    ann.page.go_forward()
+    expect(nothing).to_be_hidden()
+    expect(title).to_have_text("First")
+
+
 def test_a_refusal_is_told_in_words(tabs: Tabs, service: Service) -> None:
     conversation_id = create_group(service, "ann-7", "Quick", "bob-7")
     message = send_message(service, "ann-7", conversation_id, "one")

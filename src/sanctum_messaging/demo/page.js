@@ -28,6 +28,11 @@ function deviceOf() {
   return device;
 }
 
+/** Find the conversation that is looked at by the browser's history, which outlives a reload. */
+function openBefore() {
+  return history.state?.open ?? null;
+}
+
 /** @param {string} user */
 const addressOf = (user) => `/?user=${encodeURIComponent(user)}`;
 
@@ -65,11 +70,13 @@ class App {
   }
 
   start() {
+    this.#session.openId = openBefore();
     this.#session.start();
   }
 
   render() {
     const { open } = this.#session;
+    this.#remember();
     byId('app').dataset.pane = open ? 'thread' : 'list';
     byId('open').hidden = !open;
     byId('nothing-open').hidden = Boolean(open);
@@ -77,10 +84,19 @@ class App {
     document.title = titleOfPage(this.#session);
   }
 
+  /** Back and forward lead through what was looked at; what is gone is no place to come back to. */
+  #remember() {
+    const { openId } = this.#session;
+    if (openId === openBefore()) return;
+    if (openId === null) history.replaceState(null, '');
+    else history.pushState({ open: openId }, '');
+  }
+
   #listen() {
     const session = this.#session;
     const create = new NewConversation((wanted, key) => session.create(wanted, key), () => this.#focus());
-    byId('back').addEventListener('click', () => session.look(null));
+    byId('back').addEventListener('click', () => history.back());
+    addEventListener('popstate', () => session.look(openBefore()));
     for (const id of ['create', 'create-first']) byId(id).addEventListener('click', () => create.open());
     byId('change-user').addEventListener('click', changeUser);
     addEventListener('storage', ({ key }) => key?.startsWith(OUTBOX_KEYS) && session.outbox.reload());
