@@ -225,7 +225,7 @@ def test_what_a_callback_was_given_is_not_told(
 
     async def call() -> None:
         asyncio.get_running_loop().call_soon(partial(fail, "canary"))
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(call())
