@@ -19,11 +19,11 @@ from sanctum_messaging.client.outbox import Outbox
 from sanctum_messaging.client.outbox_storage import MemoryOutbox, OutboxStorage
 from sanctum_messaging.client.places import Places
 from sanctum_messaging.client.remarks import Remarks
-from sanctum_messaging.client.sending import Sending, check_message
+from sanctum_messaging.client.sending import Sending, check_frame, check_message
 from sanctum_messaging.client.sockets import websocket_opener
 from sanctum_messaging.client.storage import MemoryStorage, Storage
 from sanctum_messaging.protocol.client_session import ClientSession
-from sanctum_messaging.protocol.frames import ClientInfo
+from sanctum_messaging.protocol.frames import ClientInfo, Read, Typing
 from sanctum_messaging.protocol.requests import SendMessage
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Client(API):
     """A user's connection to the service, for as long as the ``async with`` block lasts.
 
     It connects by itself, again and again, until the block ends or the service says that there is no point; what then
-    waits raises why. Calls over HTTP need no connection.
+    waits raises why. Calls over HTTP need no connection; all else raises ``RuntimeError`` before the block begins.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Client(API):
         self._ended: SanctumError | None = None
         self._begun = asyncio.Event()
         self._group = asyncio.TaskGroup()
+        self._running: list[asyncio.Task[None]] = []
         self.state = State.CONNECTING
 
     async def connected(self) -> None:
@@ -91,6 +92,7 @@ class Client(API):
         Raises:
             SanctumError: the connection ended for good, or the client was closed.
         """
+        self._expect_begun()
         await self._begun.wait()
         if self._ended is not None:
             raise self._ended
@@ -105,6 +107,7 @@ class Client(API):
         Raises:
             SanctumError: the connection ended for good; ``Refused``, ``Unauthenticated`` or ``ConnectionEnded``.
         """
+        self._expect_begun()
         return Loop(self._inbox)
 
     def taken(self, happening: Happening) -> None:
@@ -113,6 +116,7 @@ class Client(API):
         Raises:
             ValueError: something else was given last.
         """
+        self._expect_begun()
         self._inbox.taken(happening)
 
     async def send(
@@ -162,6 +166,7 @@ class Client(API):
             OutboxFull: too much is on its way.
             SanctumError: the connection ended for good, or the client was closed.
         """
+        self._expect_begun()
         check_message(message)
         if self._ended is not None:
             raise self._ended
@@ -170,6 +175,7 @@ class Client(API):
     @property
     def cursor(self) -> str | None:
         """How far the application is: right after what it took last; none before there was a connection."""
+        self._expect_begun()
         return self._session.cursor
 
     @property
@@ -178,12 +184,24 @@ class Client(API):
         return self._outbox.pending
 
     def read(self, conversation_id: str, seq: int) -> None:
-        """Move one's read marker, now or once there is a connection; the highest seq counts."""
+        """Move one's read marker, now or once there is a connection; the highest seq counts.
+
+        Raises:
+            Refused: the service would not have it.
+        """
+        self._expect_begun()
+        check_frame(Read(conversation_id=conversation_id, seq=seq))
         self._remarks.read(conversation_id, seq)
         self._look()
 
     def typing(self, conversation_id: str, *, on: bool = True) -> None:
-        """Tell the others that one types, or stopped; say it again every few seconds. Lost without a connection."""
+        """Tell the others that one types, or stopped; say it again every few seconds. Lost without a connection.
+
+        Raises:
+            Refused: the service would not have it.
+        """
+        self._expect_begun()
+        check_frame(Typing(conversation_id=conversation_id, on=on))
         self._remarks.type(conversation_id, on=on)
         self._look()
 
@@ -216,6 +234,12 @@ class Client(API):
             closing.callback(self._end, ClientClosed("The client was closed."))
             closing.push_async_callback(self._stop, error)
             closing.push_async_callback(self._connections.say_bye)
+
+    def _expect_begun(self) -> None:
+        if not self._running:
+            raise RuntimeError(
+                "The client's block has not begun: `async with client:`. Only calls over HTTP need none."
+            )
 
     async def _stop(self, error: BaseException | None) -> None:
         for task in self._running:

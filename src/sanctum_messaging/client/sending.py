@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sanctum_messaging.client.errors import SanctumError
     from sanctum_messaging.client.outbox_storage import Outgoing
+    from sanctum_messaging.protocol.frames import Read, Typing
     from sanctum_messaging.protocol.requests import SendMessage
     from sanctum_messaging.protocol.resources import MessageResource
 
@@ -69,8 +70,17 @@ def check_message(message: SendMessage) -> None:
     Raises:
         Refused: the service would not have it.
     """
+    check_frame(_frame_of(message, "0"))
+
+
+def check_frame(frame: Send | Read | Typing) -> None:
+    """Hold any frame to them.
+
+    Raises:
+        Refused: the service would not have it.
+    """
     try:
-        decode_frame(encode_frame(_frame_of(message, "0")).decode())
+        decode_frame(encode_frame(frame).decode())
     except RefusedFrameError as error:
         raise Refused(own_problem(error.code, error.faults)) from error
     except (BadFrameError, UnicodeEncodeError) as error:
