@@ -29,7 +29,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Each candidate is asked for its version, because a name on PATH may be a shim without an interpreter behind it.
 define FIND_PYTHON
 found=; bare=; \
-for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
 	if "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then found=$$python; break; fi; \
 	bare=$${bare:-$$python}; \
