@@ -121,10 +121,10 @@ class PathTree(Generic[EndpointT]):
 
 
 def raw_path(scope: Scope) -> str:
-    """Return the path as it was sent, without the query."""
+    """Return the path as it was sent, without the query; some servers tell it decoded only."""
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        return quote(scope["path"], safe="/:@!$&'()*+,;=~%")
+        return quote(scope["path"], safe="/:@!$&'()*+,;=~")
     return raw.partition(b"?")[0].decode("latin-1")
 
 

@@ -63,3 +63,5 @@ def test_tells_the_methods_of_a_path(tree: PathTree[str]) -> None:
 def test_the_path_is_taken_as_it_was_sent() -> None:
     assert raw_path({"raw_path": b"/a%2Fb?x=1", "path": "/a/b"}) == "/a%2Fb"
     assert raw_path({"raw_path": None, "path": "/a b/é"}) == "/a%20b/%C3%A9"
+    # Decoded once already: it must not be decoded twice.
+    assert raw_path({"raw_path": None, "path": "/a%25"}) == "/a%2525"
