@@ -199,6 +199,7 @@ def test_the_database_is_in_the_data_directory_unless_told_otherwise(directory: 
         ("DATABASE_URL", "postgresql://u:pa/canary@h/d"),
         ("DATABASE_URL", "postgresql://u:pa?canary@h/d"),
         ("DATABASE_URL", "postgresql://u:p@a/canary@h/d"),
+        ("DATABASE_URL", "postgresql://u:canary/d"),
         ("DATABASE_POOL_SIZE", "3"),
         ("DATABASE_POOL_SIZE", "canary"),
         ("REDIS_URL", "h:6379"),
@@ -245,8 +246,10 @@ def test_the_database_may_be_shared(url: str) -> None:
     assert not load().uses_postgres
 
 
-@pytest.mark.parametrize("url", ["redis://:pa/canary@h:6379/0", "unix://:pa/canary@/run/redis.sock"])
-def test_a_password_that_would_be_taken_for_a_path_is_refused_and_not_shown(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["redis://:pa/canary@h:6379/0", "unix://:pa/canary@/run/redis.sock", "redis://:canary", "redis://u:canary/0"]
+)
+def test_a_password_that_would_be_taken_for_something_else_is_refused_and_not_shown(url: str) -> None:
     found = faults({**PRODUCTION, **SHARED, "REDIS_URL": url})
 
     assert list(found) == ["REDIS_URL"]

@@ -114,6 +114,9 @@ def _check_address(value: str) -> str:
     misplaced = bool(parts.netloc) and "@" in parts.path + parts.query
     if " " in value or not value.isprintable() or parts.fragment or misplaced:
         raise ValueError("must be an address without spaces, in which # / ? @ of a password are %23 %2F %3F %40")
+    ports = "".join(host.rpartition("]")[2].partition(":")[2] for host in parts.netloc.rpartition("@")[2].split(","))
+    if ports and not ports.isdecimal():
+        raise ValueError("must be an address such as scheme://user:password@host:port, with a number for the port")
     return value
 
 
@@ -237,11 +240,8 @@ def parse_origin(value: str) -> str:
     if parts.path or parts.query or parts.fragment or value.endswith(("/", "?", "#")) or "*" in host:
         raise wrong
     bare = f"[{host}]" if ":" in host else host
-    return (
-        f"{parts.scheme}://{bare}"
-        if port in {None, _DEFAULT_PORTS[parts.scheme]}
-        else f"{parts.scheme}://{bare}:{port}"
-    )
+    implied = port in {None, _DEFAULT_PORTS[parts.scheme]}
+    return f"{parts.scheme}://{bare}{'' if implied else f':{port}'}"
 
 
 def _number(value: str, low: int, high: int) -> int:
