@@ -22,6 +22,7 @@ from sanctum_messaging.bootstrap import service, sharing
 from sanctum_messaging.bootstrap.instance import faults_of
 from sanctum_messaging.bootstrap.service import open_service
 from sanctum_messaging.config import load_config
+from sanctum_messaging.observability.histogram import SECONDS
 from sanctum_messaging.observability.metrics import render_readings
 from sanctum_messaging.supervisor.readings import supervisor_readings
 from tests.deploy.dockerfile import ROOT
@@ -125,6 +126,14 @@ def test_they_fire_when_they_should_by_the_judgement_of_prometheus() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_quantiles_are_compared_with_bounds_of_buckets(alert: dict[str, Any]) -> None:
+    # Between two of them a quantile is a guess: it may be above what hardly anything is above.
+    limits = re.findall(r"histogram_quantile\([^>]*> (\S+)", alert["expr"])
+
+    assert [limit for limit in limits if float(limit) not in SECONDS] == []
 
 
 def test_instances_are_not_compared_by_what_they_told_at_different_moments() -> None:
