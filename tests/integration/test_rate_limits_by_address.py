@@ -146,6 +146,17 @@ async def test_a_refused_token_costs_its_socket_however_many_were_refused(tmp_pa
             await socket.hello(token=ann.headers["Authorization"].removeprefix("Bearer "))
 
 
+async def test_a_refused_token_costs_an_open_stream_too_once_there_were_too_many(tmp_path: Path) -> None:
+    async with (
+        visited(tmp_path, PROXIED, auth_failures=1) as (api, ann),
+        open_socket(api.service.asgi, {"X-Forwarded-For": HERE}) as socket,
+    ):
+        await socket.hello(token=ann.headers["Authorization"].removeprefix("Bearer "))
+        await socket.assert_replied(await socket.push("auth", token="nonsense"), code="unauthenticated")
+        await socket.push("auth", token="nonsense again")
+        await socket.assert_closed(CloseCode.UNAUTHENTICATED)
+
+
 async def test_once_forged_tokens_used_up_their_address_nobody_looks_at_their_signatures(tmp_path: Path) -> None:
     async with visited(tmp_path, PROXIED, max=3, auth_failures=0) as (_, ann):
         signed, _, signature = ann.headers["Authorization"].rpartition(".")

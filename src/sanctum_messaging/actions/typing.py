@@ -25,7 +25,7 @@ _NEVER = (float("-inf"), None)
 
 @dataclass(slots=True)
 class TypingThrottle:
-    """Who signalled last, when and where, so that nobody does so more often than every three seconds."""
+    """Who wanted to signal last, when and where, so that nobody does so more often than every three seconds."""
 
     _last: OrderedDict[tuple[TenantId, UserId], tuple[float, ConversationId | None]] = field(
         default_factory=OrderedDict
@@ -37,7 +37,7 @@ class TypingThrottle:
         return now - at >= INTERVAL_S if on else shown_in == conversation_id
 
     def remember(self, actor: Actor, conversation_id: ConversationId, *, on: bool, now: float) -> None:
-        """Remember a signal that goes out; stopping does not begin a new interval."""
+        """Remember a signal that may go out; stopping does not begin a new interval."""
         key = (actor.tenant, actor.user)
         at, _ = self._last.pop(key, _NEVER)
         self._last[key] = (now, conversation_id) if on else (at, None)
@@ -57,11 +57,9 @@ async def signal_typing(
     now = ports.clock.monotonic()
     if not throttle.admits(actor, conversation_id, on=on, now=now):
         return
+    # Before anything is waited for: those that come at once ask the database once, and so does who is refused.
+    throttle.remember(actor, conversation_id, on=on, now=now)
     participation = await get_participation(ports, actor, conversation_id)
     rules.check_sends(participation.participant.role, any_rank=actor.service)
-    if participation.present > rules.MAX_TYPING_PARTICIPANTS:
-        return
-    # Asked again: those that came at once have all got this far.
-    if throttle.admits(actor, conversation_id, on=on, now=now):
-        throttle.remember(actor, conversation_id, on=on, now=now)
+    if participation.present <= rules.MAX_TYPING_PARTICIPANTS:
         ports.bus.signal(Signal(SignalKind.TYPING, actor.tenant, conversation_id, actor.user, on=on))

@@ -75,27 +75,28 @@ class Caller:
         except UnauthenticatedError as error:
             return self._turn_away(error, CloseCode.UNAUTHENTICATED)
         except RateLimitedError as error:
-            if not isinstance(error.__cause__, UnauthenticatedError):
-                raise
-            # Too many tokens were refused, this one among them: whoever guesses needs a socket for each, which are few.
-            return self._turn_away(error, CloseCode.UNAUTHENTICATED)
+            return self._turn_away_guesser(error)
         return self._begin(opening)
 
-    async def refresh(self, frame: Auth) -> None:
-        """Take a fresh token of the same caller; the old expiry stands if it is refused.
+    async def refresh(self, frame: Auth) -> bool:
+        """Take a fresh token of the same caller. Refused, the old expiry stands; as one too many, it ends the socket.
 
         Raises:
             UnauthenticatedError: it is not valid, or somebody else's.
             RevokedError: it was withdrawn.
         """
         credentials = Credentials(frame.token, self._handshake.act_as, Stage.RENEWAL)
-        actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
+        try:
+            actor = await self._parts.callables.authenticate(credentials, self._handshake.origin, self._handshake.peer)
+        except RateLimitedError as error:
+            return self._turn_away_guesser(error)
         known = self.actor
         if known is None or (known.tenant, known.user, known.device) != (actor.tenant, actor.user, actor.device):
             raise UnauthenticatedError(refused=ANOTHER_CALLER)
         if self._parts.callables.is_revoked(actor):
             raise RevokedError
         self.actor = actor
+        return True
 
     async def leave(self) -> None:
         """Come back to nothing: the session is dropped."""
@@ -111,6 +112,15 @@ class Caller:
 
     def _prove(self, actor: Actor) -> None:
         self._proven = actor
+
+    def _turn_away_guesser(self, error: RateLimitedError) -> bool:
+        """Close where too many tokens were refused, this one among them; any other limit is for the caller to tell.
+
+        Whoever guesses needs a socket for each then, and those are few.
+        """
+        if not isinstance(error.__cause__, UnauthenticatedError):
+            raise error
+        return self._turn_away(error, CloseCode.UNAUTHENTICATED)
 
     def _turn_away(self, error: SanctumError, code: CloseCode) -> bool:
         """Close, and keep why for the log; false, since there is no stream."""

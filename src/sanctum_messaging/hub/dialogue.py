@@ -233,8 +233,8 @@ class Dialogue:
             self._confirm(hello.id, _NOTHING)
 
     async def _refresh(self, frame: Auth) -> None:
-        await self._caller.refresh(frame)
-        self._confirm(frame.id, _NOTHING)
+        if await self._caller.refresh(frame):
+            self._confirm(frame.id, _NOTHING)
 
     async def _leave(self, frame: Bye) -> None:
         await self._caller.leave()

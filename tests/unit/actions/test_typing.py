@@ -61,6 +61,18 @@ async def test_coming_all_at_once_is_no_way_around(ports: Ports, heard: Heard, t
     assert len(heard.signals) == 1
 
 
+async def test_who_is_refused_asks_the_database_no_more_often(ports: Ports, throttle: TypingThrottle) -> None:
+    """And who tries one conversation after the other, either."""
+    groups, refused = [await create(ports) for _ in range(5)], 0
+    for group in groups * 2:
+        for on in (True, False):
+            try:
+                await signal_typing(ports, CAT, group, on=on, throttle=throttle)
+            except NotFoundError:
+                refused += 1
+    assert refused == 2
+
+
 async def test_turning_it_on_and_off_is_no_way_around(ports: Ports, heard: Heard, throttle: TypingThrottle) -> None:
     group = await create(ports)
     for on in (True, False, False, True, False, True):
@@ -91,13 +103,16 @@ async def test_among_too_many_nobody_is_told(
     assert bool(heard.signals) is told
 
 
-async def test_is_not_for_observers_nor_for_outsiders(ports: Ports, heard: Heard, throttle: TypingThrottle) -> None:
+async def test_is_not_for_observers_nor_for_outsiders(
+    ports: Ports, heard: Heard, throttle: TypingThrottle, clock: HandClock
+) -> None:
     group = await create(ports)
     with pytest.raises(ForbiddenError):
         await signal_typing(ports, BOB, group, on=True, throttle=throttle)
     with pytest.raises(NotFoundError):
         await signal_typing(ports, CAT, group, on=True, throttle=throttle)
     assert heard.signals == []
+    clock.advance(3)
     await signal_typing(ports, replace(BOB, service=True), group, on=True, throttle=throttle)
     assert len(heard.signals) == 1
 
