@@ -115,8 +115,8 @@ def _operators_paths() -> Json:
         "/readyz": _probe(
             "readyz",
             "Should it be given requests?",
-            "A write was proven lately. Where none could be for a while the answer is 503, and until then `degraded`. It"
-            " is 503, too, while the keys of no identity provider could be read.",
+            "A write was proven lately. Where none could be for a while the answer is 503, and until then `degraded`."
+            " It is 503, too, while the keys of no identity provider could be read.",
             success(200, ReadinessResult, EXAMPLES["ReadinessResult"]),
         ),
         "/metrics": _probe(
