@@ -116,6 +116,18 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: list[st
     assert result.stderr.endswith(f"{tmp_path / 'messaging.db'}: file is not a database\n")
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["revoke", "--user", "ann"]])
+def test_what_cannot_be_opened_is_named(data_dir: Path, command: list[str]) -> None:
+    """As a lock file that somebody else has made, who had a command do something while no service ran."""
+    (data_dir / "messaging.db.lock").unlink()
+    (data_dir / "messaging.db.lock").mkdir()
+
+    result = sanctum(*command, "--data-dir", str(data_dir))
+
+    said = f"sanctum: DATABASE_URL: can't open {data_dir / 'messaging.db.lock'}: Is a directory\n"
+    assert (result.exit_code, result.stderr) == (2, said)
+
+
 def test_a_service_that_cannot_be_reached_is_told(served: Path) -> None:
     result = sanctum("revoke", "--user", "ann", "--data-dir", str(served))
 

@@ -15,6 +15,7 @@ from sanctum_messaging.config import ConfigError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from sanctum_messaging.config import Config
 
@@ -42,7 +43,7 @@ def open_database(config: Config) -> Generator[Database]:
         raise ConfigError(Fault("DATABASE_URL", str(error))) from error
     except (apsw.Error, OSError) as error:
         database.close()
-        raise ConfigError(Fault("DATABASE_URL", f"can't open {config.database_path}: {_reason(error)}")) from error
+        raise ConfigError(Fault("DATABASE_URL", f"can't open {_describe(error, config.database_path)}")) from error
     _warn_of_old_library()
     try:
         yield database
@@ -81,8 +82,11 @@ def find_pending(config: Config) -> list[str]:
         raise ConfigError(Fault("DATABASE_URL", f"can't read {config.database_path}: {error}")) from error
 
 
-def _reason(error: apsw.Error | OSError) -> str:
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+def _describe(error: apsw.Error | OSError, path: Path) -> str:
+    """Name the file that can't be opened, which may be one of those beside the database, and say why."""
+    if not isinstance(error, OSError):
+        return f"{path}: {error}"
+    return f"{error.filename or path}: {error.strerror or type(error).__name__}"
 
 
 def _warn_of_old_library() -> None:
