@@ -97,7 +97,7 @@ async def test_who_reads_for_long_is_not_waited_for_at_each_commit(
     for _ in range(50):
         await watched.write(fill)
     assert pages_of_wal(watched) > 5 * MANY
-    assert len(waits) == pages_of_wal(watched) // MANY
+    assert 0 < len(waits) <= pages_of_wal(watched) // MANY
     await backup.end()
     for _ in range(2 * MANY // 10):
         await watched.write(fill)
