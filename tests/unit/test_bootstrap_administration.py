@@ -128,6 +128,19 @@ def test_what_cannot_be_opened_is_named(data_dir: Path, command: list[str]) -> N
     assert (result.exit_code, result.stderr) == (2, said)
 
 
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["migrate", "--check"], ["revoke", "--user", "ann"], ["audit"], ["serve", "--dev"]]
+)
+def test_a_folder_that_cannot_be_looked_into_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    """As the folder of a service is for everybody but its user; a name that is too long is so for everybody."""
+    result = sanctum(*command, "--data-dir", str(tmp_path / ("x" * 300)))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("sanctum: DAT")
+    assert "File name too long" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_service_that_cannot_be_reached_is_told(served: Path) -> None:
     result = sanctum("revoke", "--user", "ann", "--data-dir", str(served))
 

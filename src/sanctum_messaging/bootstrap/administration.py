@@ -11,6 +11,7 @@ import click
 from sanctum_messaging.actions.identity import NO_DEVICE
 from sanctum_messaging.adapters.sqlite.database import DatabaseLockedError
 from sanctum_messaging.adapters.system import SystemClock
+from sanctum_messaging.bootstrap.sqlite import is_there
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.control import CommandRefusedError, NotServedError, Revoke, ask, open_control, socket_beside
@@ -87,7 +88,7 @@ def _revoke_embedded(config: Config, command: Revoke) -> str:
 
 def _revoke_in_file(config: Config, command: Revoke, *, why: str) -> str:
     """Write it into the file, which no service may have open; ``why`` it was not told to one."""
-    if not config.database_path.exists():
+    if not is_there(config.database_path):
         raise ConfigError(Fault("DATABASE_URL", f"there is no file {config.database_path}"))
     try:
         asyncio.run(_store(config, command))

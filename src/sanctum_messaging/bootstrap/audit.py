@@ -14,6 +14,7 @@ import msgspec
 from sanctum_messaging.adapters.sqlite.audit import read_audit
 from sanctum_messaging.adapters.sqlite.database import BUSY_MS
 from sanctum_messaging.adapters.system import SystemClock
+from sanctum_messaging.bootstrap.sqlite import is_there
 from sanctum_messaging.bootstrap.storage import open_storage
 from sanctum_messaging.config import ConfigError, Fault
 from sanctum_messaging.domain.errors import UnavailableError
@@ -51,7 +52,7 @@ async def _read_shared(config: Config, query: AuditQuery) -> Sequence[AuditEntry
 
 def _read_embedded(config: Config, query: AuditQuery) -> Sequence[AuditEntry]:
     """Read without the lock, on a connection that can't write."""
-    if not config.database_path.exists():
+    if not is_there(config.database_path):
         raise ConfigError(Fault("DATABASE_URL", f"there is no file {config.database_path}"))
     try:
         with closing(apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:

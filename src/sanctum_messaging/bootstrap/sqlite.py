@@ -69,7 +69,7 @@ def find_pending(config: Config) -> list[str]:
         ConfigError: the file can't be read, or a newer version made it.
     """
     known = sqlite_migrate.migrations()
-    if not config.database_path.exists():
+    if not is_there(config.database_path):
         return [migration.name for migration in known]
     try:
         with closing(apsw.Connection(str(config.database_path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
@@ -80,6 +80,18 @@ def find_pending(config: Config) -> list[str]:
         raise ConfigError(Fault("DATABASE_URL", str(error))) from error
     except apsw.Error as error:
         raise ConfigError(Fault("DATABASE_URL", f"can't read {config.database_path}: {error}")) from error
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is such a file.
+
+    Raises:
+        ConfigError: its folder can't be looked into, as that of a service is by nobody but its own user.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(Fault("DATABASE_URL", f"can't open {_describe(error, path)}")) from error
 
 
 def _describe(error: apsw.Error | OSError, path: Path) -> str:

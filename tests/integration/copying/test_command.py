@@ -186,3 +186,10 @@ def test_both_addresses_are_asked_for() -> None:
 
     assert result.exit_code == 2
     assert "--to" in result.stderr
+
+
+def test_a_source_that_cannot_be_looked_for_is_refused(tmp_path: Path) -> None:
+    """As in the folder of a service, for everybody but its user; a name that is too long is so for everybody."""
+    source = tmp_path / ("x" * 300) / "messaging.db"
+
+    assert_refused(run_copy(f"sqlite:///{source}", "postgresql://127.0.0.1:1/none"), "--from: ", "File name too long")

@@ -83,10 +83,10 @@ def open_source(path: Path, *, chunk_rows: int = CHUNK_ROWS) -> Generator[CopySo
     Raises:
         SourceRefusedError: there is none, a service runs on it, or this version does not know its schema.
     """
-    if not path.is_file():
-        message = f"there is no file {path}"
-        raise SourceRefusedError(message)
     try:
+        if not path.is_file():
+            message = f"there is no file {path}"
+            raise SourceRefusedError(message)
         lock = take_lock(path)
     except DatabaseLockedError as error:
         message = f"{error}: stop it first"
