@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from sanctum_messaging.adapters.redis.name_lookup import LookedUpConnection, LookedUpSSLConnection, NameLookup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,6 +66,7 @@ def open_redis(url: str) -> Redis:
         # Announcements of maintenance are a feature of one hosted service, and cost each connection a round trip.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    _have_looked_up(pool)
     try:
         pool.make_connection()  # type: ignore[no-untyped-call] # the driver says no more
     except RedisError:
@@ -98,6 +101,16 @@ async def open_connection(redis: Redis) -> AsyncGenerator[AbstractConnection]:
         yield connection
     finally:
         await connection.disconnect(nowait=True)
+
+
+def _have_looked_up(pool: ConnectionPool) -> None:
+    """Have the server's name looked up once at a time, for all connections of a client."""
+    kinds: dict[type[AbstractConnection], type[AbstractConnection]]
+    kinds = {Connection: LookedUpConnection, SSLConnection: LookedUpSSLConnection}
+    kind = kinds.get(pool.connection_class)
+    if kind is not None:
+        pool.connection_class = kind
+        pool.connection_kwargs["lookup"] = NameLookup()
 
 
 def _check(url: str) -> None:
