@@ -152,8 +152,11 @@ def test_what_waits_for_a_conversation_that_is_gone_is_given_back_in_words(tabs:
     bob.open_conversation("Gone")
     service.kill()
     bob.send("my last words")
+    # Or else it would come back by itself, perhaps before he is removed.
+    bob.page.context.set_offline(True)
     service.start()
     call(service, "ann", "DELETE", f"/v1/conversations/{conversation_id}/participants/bob")
+    bob.page.context.set_offline(False)
     reconnect(bob)
     notices = bob.page.get_by_role("alert")
     expect(notices).to_contain_text("ann removed you from “Gone”.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from sanctum_messaging.actions import typing
 from sanctum_messaging.protocol.frames import AnyClientFrame
 from tests.integration.asgi_socket import open_socket
 from tests.integration.authorization.requests import FRAMES, NAMING, Naming
@@ -81,7 +82,8 @@ async def test_s_a6_all_that_is_not_for_the_caller_is_one_404(scene: Scene) -> N
 
 
 @in_one_loop
-async def test_s_a6_the_socket_says_the_same(scene: Scene) -> None:
+async def test_s_a6_the_socket_says_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typing, "INTERVAL_S", 0)
     ids, deleted = await arrange(scene, Place.GROUP), await arrange(scene, Place.DELETED)
     problems = set()
     for who in (*STRANGERS, "owner"):
