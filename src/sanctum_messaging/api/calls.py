@@ -75,8 +75,9 @@ def find_header(scope: Scope, name: bytes) -> str | None:
 
     White space around it is no part of it (RFC 9110, section 5.5), and the parser leaves what stands behind.
     """
-    headers = scope.get(_HEADERS)
-    if headers is None:
+    try:
+        headers = scope[_HEADERS]
+    except KeyError:
         headers = scope[_HEADERS] = _by_name(scope["headers"])
     value: bytes | None = headers.get(name)
     if value is None:

@@ -27,6 +27,8 @@ class KnownRevocations:
         self._sessions: Named = {}
         self._tokens: Named = {}
         self._any = False
+        self._passed: Actor | None = None
+        """Who passed last, since the last revocation: a request is looked at before its body and again behind it."""
 
     def __len__(self) -> int:
         """Count them."""
@@ -38,8 +40,11 @@ class KnownRevocations:
         Raises:
             RevokedError: it was withdrawn, itself or with its session or its user.
         """
-        if self._any and self.is_revoked(actor):
+        if not self._any or actor is self._passed:
+            return
+        if self.is_revoked(actor):
             raise RevokedError
+        self._passed = actor
 
     def is_revoked(self, actor: Actor) -> bool:
         """Tell whether a caller's token was withdrawn."""
@@ -64,7 +69,7 @@ class KnownRevocations:
         for named in (self._users, self._sessions, self._tokens):
             for key in [key for key, each in named.items() if each.created_at <= now - REVOCATION_KEPT_MS]:
                 del named[key]
-        self._any = len(self) > 0
+        self._any, self._passed = len(self) > 0, None
 
     def _of(self, kind: RevocationKind) -> Named:
         match kind:

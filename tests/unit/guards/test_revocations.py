@@ -40,6 +40,16 @@ def test_nobody_is_revoked_at_first() -> None:
 
 
 @pytest.mark.parametrize(("kind", "value"), [(USER, "ann"), (SESSION, "s1"), (TOKEN, "t1")])
+def test_s_a8_who_just_passed_is_refused_from_then_on(kind: RevocationKind, value: str) -> None:
+    revocations = known(revocation(TOKEN, "another"))
+    revocations.check(ANN)
+    revocations.learn([revocation(kind, value)], NOW)
+    for _ in range(2):
+        with pytest.raises(RevokedError):
+            revocations.check(ANN)
+
+
+@pytest.mark.parametrize(("kind", "value"), [(USER, "ann"), (SESSION, "s1"), (TOKEN, "t1")])
 def test_s_a8_what_is_named_is_refused(kind: RevocationKind, value: str) -> None:
     with pytest.raises(RevokedError):
         known(revocation(kind, value)).check(ANN)
