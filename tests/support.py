@@ -22,9 +22,11 @@ from sanctum_messaging.domain.model import (
     RemovalReason,
     Role,
     Seq,
+    SessionId,
     TenantId,
     UserId,
 )
+from sanctum_messaging.ports.audit import AuditEntry
 from sanctum_messaging.ports.log import Answer, Appended, AppendedMessage, Change, Expected, Idempotency
 
 if TYPE_CHECKING:
@@ -194,3 +196,19 @@ class Arranged:
                 found = event.body.conversation
         assert found is not None
         return found
+
+
+def audit_entry(number: int, at: int, *, act_as: UserId | None = None) -> AuditEntry:
+    """Make the entry of a service's call; its number orders those of one moment."""
+    return AuditEntry(
+        id=f"id-{number:03}",
+        at=Millis(at),
+        tenant=TENANT,
+        bearer=user("backend"),
+        act_as=act_as,
+        token_id=None,
+        session=SessionId("s1"),
+        address=None,
+        action="POST /v1/messages",
+        request_id="",
+    )

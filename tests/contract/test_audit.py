@@ -15,15 +15,15 @@ from sanctum_messaging.adapters.postgres.store import PostgresStore
 from sanctum_messaging.adapters.sqlite.audit import SQLiteAudit
 from sanctum_messaging.adapters.sqlite.database import Database as SQLiteDatabase
 from sanctum_messaging.adapters.sqlite.store import SQLiteStore
-from sanctum_messaging.domain.model import Millis, SessionId
-from sanctum_messaging.ports.audit import AUDIT_KEPT_MS, AuditEntry, AuditQuery
+from sanctum_messaging.domain.model import Millis
+from sanctum_messaging.ports.audit import AUDIT_KEPT_MS, AuditQuery
 from tests.postgres_database import opened
-from tests.support import TENANT, user
+from tests.support import audit_entry, user
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from sanctum_messaging.ports.audit import AuditLog
+    from sanctum_messaging.ports.audit import AuditEntry, AuditLog
     from sanctum_messaging.ports.store import Store
     from tests.conftest import HandClock
 
@@ -49,18 +49,7 @@ async def audited(place: SQLiteDatabase | str, clock: HandClock) -> AsyncGenerat
 
 
 def entry(number: int, at: int = LONG_AGO) -> AuditEntry:
-    return AuditEntry(
-        id=f"id-{number:03}",
-        at=Millis(at),
-        tenant=TENANT,
-        bearer=user("backend"),
-        act_as=None,
-        token_id=None,
-        session=SessionId("s1"),
-        address=None,
-        action="POST /v1/messages",
-        request_id="",
-    )
+    return audit_entry(number, at)
 
 
 async def everything(log: AuditLog) -> list[AuditEntry]:

@@ -74,7 +74,6 @@ class JWKSCache:
         self._issuer = issuer
         self._look_seconds = look_seconds
         self._keys: tuple[VerificationKey, ...] = ()
-        self._published: frozenset[str] = frozenset()
         self.failures = 0
         """Reads that brought no keys."""
         self._loaded_at = -KEEP_MS
@@ -117,7 +116,7 @@ class JWKSCache:
         return key in self._current()
 
     def publishes(self, thumbprint: str) -> bool:
-        return thumbprint in self._published
+        return any(key.thumbprint == thumbprint for key in self._keys)
 
     def _current(self) -> tuple[VerificationKey, ...]:
         return self._keys if self._now() - self._loaded_at < KEEP_MS else ()
@@ -183,7 +182,6 @@ class JWKSCache:
         if keys != self._keys:
             log.info("jwks_changed", issuer=self._issuer, keys=len(keys))
         self._keys, self._loaded_at = keys, self._now()
-        self._published = frozenset(key.thumbprint for key in keys)
         return True
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from sanctum_messaging.adapters.postgres import audit
 from sanctum_messaging.adapters.postgres.audit import PostgresAudit
-from sanctum_messaging.domain.model import Millis, SessionId
-from sanctum_messaging.ports.audit import AuditEntry, AuditQuery
-from tests.support import TENANT, user
+from sanctum_messaging.domain.model import Millis
+from sanctum_messaging.ports.audit import AuditQuery
+from tests.support import audit_entry, user
 from tests.unit.adapters.postgres.long_log import RecordedDatabase
 
 if TYPE_CHECKING:
@@ -20,23 +20,8 @@ if TYPE_CHECKING:
 ANN, NOBODY = user("ann"), user("nobody")
 
 
-def entry(number: int) -> AuditEntry:
-    """Make an entry of which three are of one moment, and each fifth is Ann's."""
-    return AuditEntry(
-        id=f"id-{number:03}",
-        at=Millis(1_000 + number // 3),
-        tenant=TENANT,
-        bearer=user("backend"),
-        act_as=ANN if number % 5 == 0 else None,
-        token_id=None,
-        session=SessionId("s1"),
-        address=None,
-        action="send",
-        request_id="",
-    )
-
-
-ENTRIES = [entry(number) for number in range(21)]
+ENTRIES = [audit_entry(number, 1_000 + number // 3, act_as=None if number % 5 else ANN) for number in range(21)]
+"""Three are of one moment, and each fifth is Ann's."""
 
 
 @pytest.fixture

@@ -12,33 +12,16 @@ from sanctum_messaging.adapters.sqlite.resume_store import SQLiteResumeStore
 from sanctum_messaging.adapters.sqlite.revocations import SQLiteRevocations
 from sanctum_messaging.domain.model import Cursor, DeviceId, Position, SessionId
 from sanctum_messaging.domain.revocation import NewRevocation, RevocationKind
-from sanctum_messaging.ports.audit import AuditEntry
 from sanctum_messaging.ports.log import Answer, Idempotency
 from sanctum_messaging.ports.resume_store import ResumeState
-from tests.support import TENANT, Arranged, user
+from tests.support import TENANT, Arranged, audit_entry, user
 
 if TYPE_CHECKING:
     from sanctum_messaging.adapters.sqlite.database import Database
-    from sanctum_messaging.domain.model import Millis
     from tests.conftest import HandClock
 
 ANN, PHONE, SESSION = user("ann"), DeviceId("phone"), SessionId("s1")
 DAY_S = 24 * 3600
-
-
-def entry(number: int, at: Millis) -> AuditEntry:
-    return AuditEntry(
-        id=str(number),
-        at=at,
-        tenant=TENANT,
-        bearer=ANN,
-        act_as=None,
-        token_id=None,
-        session=SESSION,
-        address=None,
-        action="GET /",
-        request_id="r1",
-    )
 
 
 async def fill(database: Database, clock: HandClock) -> None:
@@ -51,7 +34,7 @@ async def fill(database: Database, clock: HandClock) -> None:
         await resumes.persist(f"id{number}.1.secret", state, DAY_S)
     for _ in range(6):
         await revocations.add(NewRevocation(TENANT, RevocationKind.USER, ANN, clock.now()))
-    await SQLiteAudit(database).append([entry(number, clock.now()) for number in range(5)])
+    await SQLiteAudit(database).append([audit_entry(number, clock.now()) for number in range(5)])
 
 
 @pytest.fixture
